@@ -1,0 +1,1 @@
+"""The bot: conversation, channels, what comes in and goes out, citizens and their consent."""

@@ -1,0 +1,1 @@
+"""How an announcement travels to the citizens of a unit."""

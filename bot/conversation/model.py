@@ -1,0 +1,183 @@
+"""The values of a conversation: what comes in, what is remembered, what goes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final
+
+HISTORY: Final = 6
+"""How many topics a session remembers, for "quay lại cái lúc nãy"."""
+
+
+class AnswerStatus(StrEnum):
+    """How a turn ended; the closed list of the contract."""
+
+    ANSWERED = "answered"
+    CLARIFIED = "clarified"
+    OUT_OF_SCOPE = "out_of_scope"
+    UNKNOWN = "unknown"
+    HANDED_OVER = "handed_over"
+    ACTION_DONE = "action_done"
+    SMALLTALK = "smalltalk"
+    REFUSED_PERSONAL_DATA = "refused_personal_data"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A next step. `payload` is short ASCII (a messenger allows 64 bytes); a link has `url` instead."""
+
+    label: str
+    payload: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """What an answer is based on and how old that is."""
+
+    title: str
+    url: str
+    seen_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A document of the library, by its address below the server's root."""
+
+    title: str
+    url: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One bubble, in plain text; each channel renders it within its own limits."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    source: SourceLine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What the bot waits for: a choice among `options`, or a free answer of a `kind` (place, question for an officer)."""
+
+    kind: str
+    options: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is remembered between two turns. No text of the citizen is kept."""
+
+    greeted: bool = False
+    consented: bool = False
+    ward: str | None = None
+    subscribed: bool = False
+    topic: str | None = None
+    aspect: str | None = None
+    recent: tuple[str, ...] = ()
+    pending: Pending | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON for storage; `from_dict` reads it."""
+        pending = None
+        if self.pending is not None:
+            options = [[o.label, o.payload, o.url] for o in self.pending.options]
+            pending = {"kind": self.pending.kind, "options": options}
+        return {
+            "greeted": self.greeted,
+            "consented": self.consented,
+            "ward": self.ward,
+            "subscribed": self.subscribed,
+            "topic": self.topic,
+            "aspect": self.aspect,
+            "recent": list(self.recent),
+            "pending": pending,
+        }
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Session:
+        """Read a stored session; a state of an older version lacks fields, which then have their defaults."""
+        raw = state.get("pending")
+        pending = Pending(raw["kind"], tuple(Button(*o) for o in raw["options"])) if raw else None
+        known = {k: state[k] for k in ("greeted", "consented", "ward", "subscribed", "topic", "aspect") if k in state}
+        return cls(**known, recent=tuple(state.get("recent", ())), pending=pending)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the citizen did this turn: wrote a text, pressed a button, or opened the bot (with a campaign's payload).
+
+    `personal` lists kinds of personal numbers that were masked out of the text at the door.
+    """
+
+    text: str = ""
+    payload: str = ""
+    opened: bool = False
+    personal: tuple[str, ...] = ()
+    unsupported: str = ""
+
+
+# Effects: what the roof has to do after a turn, in the same transaction as the replies.
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentGiven:
+    """The citizen agreed to the questions (without personal data) being kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class WardChosen:
+    """The citizen's commune or ward, by national code; None = asked to forget it."""
+
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The citizen wants the announcements of their commune."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """The citizen wants no more announcements, from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataErased:
+    """Everything stored about this citizen is to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRecorded:
+    """A question without an answer, masked, for the editors (`reason` unknown or unclear) or an officer (`officer`)."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """Praise (1) or blame (-1) for the last answer."""
+
+    value: int
+
+
+Effect = ConsentGiven | WardChosen | Subscribed | Unsubscribed | DataErased | QuestionRecorded | Rated
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The outcome of one turn."""
+
+    replies: tuple[Reply, ...]
+    session: Session
+    status: AnswerStatus
+    topic: str | None = None
+    aspect: str | None = None
+    effects: tuple[Effect, ...] = field(default=())

@@ -1,0 +1,87 @@
+"""Entities: places of the lookup table, dossier codes, personal numbers (whose value is never passed on)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from nlu import personal
+from nlu.components.base import TrainedComponent
+from nlu.components.keys import ENTITIES, NORMALIZED
+from nlu.text.normalizer import Normalized, Normalizer
+from nlu.text.syllable import strip_marks
+from nlu.understanding import Entity
+
+_PLACE_WORDS = frozenset({"xa", "phuong", "thi", "tran", "huyen", "tp", "pho", "o", "tai", "ve", "ubnd", "thon", "ban", "xom", "que"})
+"""Bare words after which a place name is expected; a name of one syllable or of everyday words counts only behind one."""
+
+
+class EntityExtractor(TrainedComponent):
+    """Finds entities and their places in the original text.
+
+    The lookup table `place` holds names without their kind ("Phủ Thông"); matching ignores marks, and where the citizen typed
+    marks they must agree.
+    """
+
+    def learn(self, training_data: TrainingData) -> None:
+        normalize = Normalizer({})
+        names: dict[str, str] = {}
+        for table in training_data.lookup_tables:
+            if table["name"] == "place":
+                for name in table["elements"]:
+                    names[normalize(name).text] = name
+        self._set(names)
+
+    def _set(self, names: dict[str, str]) -> None:
+        self._names = names
+        self._by_bare: dict[tuple[str, ...], list[str]] = {}
+        for regular in names:
+            self._by_bare.setdefault(tuple(strip_marks(regular).split()), []).append(regular)
+        self._longest = max((len(key) for key in self._by_bare), default=0)
+
+    def understand(self, message: Message) -> None:
+        text: str = message.get(TEXT) or ""
+        found = [Entity("dossier_code", text[s:e], s, e) for s, e in personal.find_dossier_codes(text)]
+        found += [Entity(f.kind, personal.MASKS[f.kind], f.start, f.end) for f in personal.find(text)]
+        found += self._places(message.get(NORMALIZED))
+        message.set(ENTITIES, sorted(found, key=lambda e: e.start))
+
+    def _places(self, normalized: Normalized) -> list[Entity]:
+        syllables = normalized.syllables
+        bare = [strip_marks(s.text) for s in syllables]
+        found = []
+        at = 0
+        while at < len(syllables):
+            for length in range(min(self._longest, len(syllables) - at), 0, -1):
+                key = tuple(bare[at : at + length])
+                name = self._match(key, [s.text for s in syllables[at : at + length]], at, bare)
+                if name is not None:
+                    found.append(Entity("place", name, syllables[at].start, syllables[at + length - 1].end))
+                    at += length
+                    break
+            else:
+                at += 1
+        return found
+
+    def _match(self, key: tuple[str, ...], typed: list[str], at: int, bare: list[str]) -> str | None:
+        names = self._by_bare.get(key)
+        if names is None:
+            return None
+        expected = at > 0 and bare[at - 1] in _PLACE_WORDS
+        unmarked = all(t.isascii() for t in typed)
+        for regular in names:
+            marks_agree = " ".join(typed) == regular
+            if len(key) == 1 and not expected:
+                continue
+            if marks_agree or (unmarked and (expected or len(key) > 2 or len(bare) == len(key))):
+                return self._names[regular]
+        return None
+
+    def dump(self) -> dict[str, Any]:
+        return {"names": self._names}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._set(state["names"])

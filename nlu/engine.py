@@ -1,0 +1,123 @@
+"""Train a language model from data files; load one; ask it what a message means."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+with warnings.catch_warnings():
+    # Rasa 3.6 imports pkg_resources; its deprecation warnings are not ours to fix.
+    warnings.simplefilter("ignore")
+    from rasa.engine.graph import ExecutionContext
+    from rasa.engine.storage.local_model_storage import LocalModelStorage
+    from rasa.shared.nlu.constants import INTENT, TEXT
+    from rasa.shared.nlu.training_data.message import Message
+
+from nlu.components.keys import ASPECTS as ASPECTS_KEY
+from nlu.components.keys import ENTITIES, IN_SCOPE, TOPICS
+from nlu.graph import PREDICT_INPUT, SequentialRunner
+from nlu.understanding import FOLLOW_UP, OUT_OF_SCOPE, Alternative, Understanding
+
+ROOT: Final = Path(__file__).parent
+CONFIG: Final = ROOT / "config.yml"
+DATA: Final = ROOT / "data"
+ALTERNATIVES: Final = 5
+"""How many topics an understanding offers besides the best one."""
+
+
+def training_files(data: Path = DATA) -> list[Path]:
+    """Return the training files of a folder; what lies in `heldout/` below it is never trained on."""
+    return sorted(data.glob("*.yml"))
+
+
+def fingerprint(files: Sequence[Path], lookups: dict[str, list[str]]) -> str:
+    """Return a hash over everything a trained model depends on: data, lookups, configuration, lexicons and our code."""
+    digest = hashlib.sha256()
+    code = sorted(p for p in ROOT.rglob("*") if p.suffix in {".py", ".npz"} or p.parent.name == "lexicon")
+    for path in [*files, CONFIG, *code]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update(repr(sorted(lookups.items())).encode())
+    return digest.hexdigest()
+
+
+class Engine:
+    """A loaded model. Safe to ask from several threads: asking changes nothing."""
+
+    def __init__(self, runner: SequentialRunner, target: str) -> None:
+        self._runner = runner
+        self._target = target
+
+    @classmethod
+    def load(cls, archive: Path) -> Self:
+        """Load a model archive.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        if not archive.is_file():
+            raise FileNotFoundError(archive)
+        with tempfile.TemporaryDirectory() as folder:
+            storage, metadata = LocalModelStorage.from_model_archive(Path(folder), archive)
+            runner = SequentialRunner.create(
+                metadata.predict_schema,
+                storage,
+                ExecutionContext(graph_schema=metadata.predict_schema, model_id=metadata.model_id),
+            )
+        assert metadata.nlu_target is not None
+        return cls(runner, metadata.nlu_target)
+
+    def understand(self, text: str) -> Understanding:
+        """Return what one message means. Never raises for any text."""
+        message = Message(data={TEXT: text})
+        self._runner.run(inputs={PREDICT_INPUT: [message]}, targets=[self._target])
+        ranking: list[tuple[str, float]] = message.get(TOPICS)
+        topics = [(name, p) for name, p in ranking if name not in (OUT_OF_SCOPE, FOLLOW_UP)]
+        in_scope: bool = message.get(IN_SCOPE)
+        intent: str = message.get(INTENT)["name"]
+        follow_up = in_scope and intent == FOLLOW_UP
+        topic = None if follow_up or not in_scope or not topics else topics[0][0]
+        confidence = dict(ranking)[FOLLOW_UP] if follow_up else (topics[0][1] if topics else 0.0)
+        others = [t for t in topics if t[0] != topic]
+        return Understanding(
+            text=text,
+            intent=intent if intent in (OUT_OF_SCOPE, FOLLOW_UP) or topic is None else topic,
+            topic=topic,
+            aspects=tuple(message.get(ASPECTS_KEY)) if in_scope else (),
+            entities=tuple(message.get(ENTITIES)),
+            confidence=confidence,
+            in_scope=in_scope,
+            alternatives=tuple(Alternative(name, p) for name, p in others[:ALTERNATIVES]),
+        )
+
+
+def train(files: Sequence[Path], lookups: dict[str, list[str]], archive: Path, *, config: Path = CONFIG) -> Path:
+    """Train a model and write it as a Rasa archive; an archive that exists is replaced only when training succeeded.
+
+    Args:
+        files: training files in Rasa's YAML format.
+        lookups: names by kind for the entity extractor, e.g. {"place": ["Phủ Thông", …]}.
+        archive: where the model goes, ending in `.tar.gz`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from rasa.engine.training.graph_trainer import GraphTrainer
+
+        from nlu.graph import FilesImporter, NoCache, model_configuration
+
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "storage").mkdir()
+            storage = LocalModelStorage.create(Path(folder) / "storage")
+            written = Path(folder) / "model.tar.gz"
+            GraphTrainer(storage, NoCache(), SequentialRunner).train(
+                model_configuration(config), FilesImporter(files, lookups), written, force_retraining=True
+            )
+            partial = archive.with_suffix(".partial")
+            shutil.copyfile(written, partial)
+            partial.replace(archive)
+    return archive

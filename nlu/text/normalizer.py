@@ -1,0 +1,136 @@
+"""From the characters as typed to regular syllables, each tied to the place in the text where it stood.
+
+The order matters: Unicode first, then the teencode lexicon, then input-method residue, then squeezing of drawn-out letters
+(squeezing first would turn "cccd" into "cd"). Every syllable keeps `start` and `end` in the original text, so that
+whatever is found later can be pointed at in what the citizen wrote.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from nlu.text.keys import ENGLISH, decode_telex, decode_vni
+from nlu.text.syllable import is_bare_syllable, is_syllable, place_tone, strip_marks
+
+MAX_CHARACTERS: Final = 4000
+"""What is read of one message; a messenger's limit is 4,096 and nobody asks a question in more."""
+
+_LEXICON: Final = Path(__file__).parent.parent / "lexicon"
+_INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_TOKEN: Final = re.compile(
+    "[^\\W_](?:[^\\W_]|[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff])*"
+)
+_LOOKALIKES: Final = str.maketrans({"ð": "đ", "Ð": "Đ", "ɖ": "đ", "’": "'", "ı": "i"})
+_DRAWN_OUT: Final = re.compile(r"(.)\1{2,}")
+_DOUBLED: Final = re.compile(r"(.)\1+")
+
+
+@dataclass(frozen=True, slots=True)
+class Syllable:
+    """One regular syllable (lower case, NFC, tone in the usual place) and where it came from in the original text."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """A message as regular syllables."""
+
+    original: str
+    syllables: tuple[Syllable, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(s.text for s in self.syllables)
+
+    @property
+    def bare(self) -> str:
+        """The same without tone and letter marks."""
+        return strip_marks(self.text)
+
+
+class Normalizer:
+    """Applies the lexicons. Cheap to ask, safe to share between threads."""
+
+    def __init__(self, phrases: Mapping[str, str]) -> None:
+        self._phrases = {
+            tuple(_regular(token) for token in key.split()): tuple(place_tone(t) for t in value.split())
+            for key, value in phrases.items()
+        }
+        self._longest = max((len(key) for key in self._phrases), default=1)
+        self._heads = {key[0] for key in self._phrases}
+
+    @classmethod
+    def from_lexicons(cls, folder: Path = _LEXICON) -> Normalizer:
+        """Read every lexicon file of the folder; a later file (by name) wins over an earlier one."""
+        return cls(read_lexicons(folder))
+
+    def __call__(self, text: str) -> Normalized:
+        """Return the regular syllables of the first `MAX_CHARACTERS` characters of `text`."""
+        head = text[:MAX_CHARACTERS]
+        tokens = [
+            (regular, m.start(), m.end()) for m in _TOKEN.finditer(head) if (regular := _regular(m.group()))
+        ]
+        return Normalized(text, tuple(self._expand(tokens)))
+
+    def _expand(self, tokens: list[tuple[str, int, int]]) -> Iterable[Syllable]:
+        at = 0
+        while at < len(tokens):
+            length, words = self._phrase_at(tokens, at)
+            start, end = tokens[at][1], tokens[at + length - 1][2]
+            for word in words:
+                yield Syllable(word, start, end)
+            at += length
+
+    def _phrase_at(self, tokens: list[tuple[str, int, int]], at: int) -> tuple[int, tuple[str, ...]]:
+        token = tokens[at][0]
+        if token in self._heads:
+            for length in range(min(self._longest, len(tokens) - at), 0, -1):
+                key = tuple(t[0] for t in tokens[at : at + length])
+                if key in self._phrases:
+                    return length, self._phrases[key]
+        repaired = repair_token(token)
+        return 1, self._phrases.get((repaired,), (repaired,))
+
+
+def read_lexicons(folder: Path) -> dict[str, str]:
+    """Return all phrases of the lexicon files in a folder, typed form → regular form."""
+    phrases: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yml")):
+        for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            phrases[str(key)] = str(value)
+    return phrases
+
+
+@lru_cache(maxsize=50_000)
+def _regular(token: str) -> str:
+    """Unicode repairs of one token: composition, width, invisible characters, case, tone placement."""
+    clean = _INVISIBLE.sub("", unicodedata.normalize("NFKC", token)).translate(_LOOKALIKES)
+    lowered = unicodedata.normalize("NFC", clean.lower())
+    return lowered if lowered.isascii() else place_tone(_DRAWN_OUT.sub(r"\1", lowered))
+
+
+@lru_cache(maxsize=50_000)
+def repair_token(token: str) -> str:
+    """Undo Telex or VNI residue and drawn-out letters of one regular token; return it unchanged if it needs nothing."""
+    if is_syllable(token) or is_bare_syllable(token):
+        return token
+    if (decoded := decode_telex(token) or decode_vni(token)) is not None:
+        return decoded
+    squeezed = _DOUBLED.sub(r"\1", token)
+    if squeezed != token and not token.isdigit() and token not in ENGLISH:
+        if is_syllable(squeezed) or is_bare_syllable(squeezed):
+            return squeezed
+        if (decoded := decode_telex(squeezed)) is not None:
+            return decoded
+    return token
