@@ -1,1 +1,1 @@
-
+"""Remembers what happened, without remembering who."""

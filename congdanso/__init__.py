@@ -1,1 +1,1 @@
-
+"""The roof: settings in, wired objects out. Nobody imports from here."""

@@ -1,1 +1,1 @@
-
+"""Alembic migrations of every room's tables, in one history."""

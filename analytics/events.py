@@ -1,0 +1,62 @@
+"""Engagement events: one documented dataclass each, written within the transaction of what they tell of.
+
+No event holds a text, a name or a number of a person. `visitor` is a keyed hash of the conversation and the day: it counts
+how many different people asked on a day, and is useless for following one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.tables import event
+
+_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+_COLUMNS = ("unit", "channel", "visitor", "topic", "aspect", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What all events share."""
+
+    name: ClassVar[str]
+
+    at: datetime
+    unit: str | None
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAnswered(Event):
+    """A citizen said something and the bot replied."""
+
+    name: ClassVar[str] = "turn"
+
+    visitor: str
+    kind: str
+    status: str
+    topic: str | None
+    aspect: str | None
+    confidence: float | None
+    first: bool
+
+
+def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
+    """Return the day's pseudonym of a conversation, 16 hex digits; another one tomorrow."""
+    day = at.astimezone(_ZONE).date().isoformat()
+    return hmac.new(key, f"{day}:{conversation_id}".encode(), hashlib.sha256).hexdigest()[:16]
+
+
+async def record(connection: AsyncConnection, happened: Event) -> None:
+    """Append one event in the caller's transaction."""
+    values: dict[str, Any] = asdict(happened)
+    row = {"at": values.pop("at"), "name": happened.name}
+    row |= {column: values.pop(column, None) for column in _COLUMNS}
+    await connection.execute(insert(event).values(**row, data=values))

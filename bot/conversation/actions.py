@@ -1,0 +1,364 @@
+"""What the bot does besides answering: consent, commune, announcements, officer, data, help, courtesy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from content.places import PlaceMatch, Places
+
+from bot.conversation import choices
+from bot.conversation.answers import topic_button
+from bot.conversation.messages import catalogue, label, say
+from bot.conversation.model import (
+    AnswerStatus,
+    Button,
+    ConsentGiven,
+    DataErased,
+    Effect,
+    Pending,
+    QuestionRecorded,
+    Rated,
+    Reply,
+    Session,
+    Subscribed,
+    Turn,
+    Unsubscribed,
+    WardChosen,
+)
+from content.library import Library
+from nlu.understanding import Understanding
+
+COMMANDS: Final = {
+    "start": "start",
+    "batdau": "start",
+    "help": "tro-giup",
+    "trogiup": "tro-giup",
+    "privacy": "du-lieu-cua-toi",
+    "quyenriengtu": "du-lieu-cua-toi",
+    "chonxa": "chon-xa-phuong",
+    "thongbao": "nhan-thong-bao",
+    "dung": "tat-thong-bao",
+    "stop": "tat-thong-bao",
+    "canbo": "gap-can-bo",
+    "tailieu": "tai-lieu-tuyen-truyen",
+    "dulieu": "du-lieu-cua-toi",
+    "xoadulieu": "xoa-du-lieu",
+}
+"""Slash commands and the action each stands for; channels list them with their descriptions."""
+
+
+class Actions:
+    """Turns for everything that is no answer from the library."""
+
+    def __init__(self, library: Library, places: Places) -> None:
+        self._library = library
+        self._places = places
+        self._acts: dict[str, Callable[[Session, str], Turn]] = {
+            "chon-xa-phuong": self._choose_ward,
+            "nhan-thong-bao": self._subscribe,
+            "tat-thong-bao": self._unsubscribe,
+            "gap-can-bo": self._officer,
+            "tai-lieu-tuyen-truyen": self._materials,
+            "hoc-ky-nang-so": self._lessons,
+            "lich-tap-huan": lambda s, _: _done(s, say("workshops"), AnswerStatus.UNKNOWN, "lich-tap-huan"),
+            "danh-gia": self._rate,
+            "du-lieu-cua-toi": self._my_data,
+            "xoa-du-lieu": self._erase,
+            "tro-giup": self._help,
+            "chao-hoi": lambda s, _: self._smalltalk(s, "hello", "chao-hoi"),
+            "cam-on": lambda s, _: self._smalltalk(s, "thanks", "cam-on"),
+            "tam-biet": lambda s, _: self._smalltalk(s, "goodbye", "tam-biet"),
+            "hoi-ve-bot": lambda s, _: self._smalltalk(s, "about_bot", "hoi-ve-bot"),
+            "dong-y": lambda s, _: self._smalltalk(s, "yes_without_question", "dong-y"),
+            "khong-dong-y": lambda s, _: self._smalltalk(s, "no_without_question", "khong-dong-y"),
+        }
+
+    def act(self, topic: str, understanding: Understanding, session: Session) -> Turn:
+        """Return the turn of an action or courtesy topic.
+
+        Raises:
+            KeyError: the topic is neither.
+        """
+        return self._acts[topic](session, understanding.text)
+
+    def introduction(self) -> Reply:
+        """Who the bot is, what it keeps and why, how to stop."""
+        return Reply(
+            say("introduction", province=self._places.title),
+            (
+                Button(label("introduction_buttons", "agree"), "c:ok"),
+                Button(label("introduction_buttons", "more"), "c:more"),
+            ),
+        )
+
+    def slash(self, text: str, session: Session) -> Turn:
+        """Return the turn of a typed /command; an unknown one gets the help."""
+        name = text[1:].split(maxsplit=1)[0].split("@", maxsplit=1)[0].lower() if len(text) > 1 else ""
+        topic = COMMANDS.get(name, "tro-giup")
+        if topic == "start":
+            return Turn((self.introduction(),), replace(session, greeted=True, pending=None), AnswerStatus.SMALLTALK)
+        if name in ("privacy", "quyenriengtu"):
+            return _done(session, say("privacy"), AnswerStatus.ACTION_DONE, topic)
+        return self._acts[topic](session, "")
+
+    def press(self, payload: str, session: Session) -> Turn | None:
+        """Return the turn of a button that is no topic; None for a payload of an older version."""
+        kind, _, value = payload.partition(":")
+        if kind == "a" and value in self._acts:
+            return self._acts[value](session, "")
+        if kind == "p":
+            return self._ward_pressed(value, session)
+        simple: dict[str, Callable[[Session], Turn]] = {
+            "c:ok": self._consent,
+            "c:more": lambda s: _done(
+                s, say("privacy"), AnswerStatus.ACTION_DONE, "du-lieu-cua-toi", (self._agree_button(),)
+            ),
+            "n:yes": lambda s: self._subscribe(s, ""),
+            "n:no": lambda s: _done(s, say("subscribe_declined"), AnswerStatus.ACTION_DONE, "nhan-thong-bao"),
+            "o:ask": lambda s: self._officer(s, ""),
+            "o:no": lambda s: _done(s, say("officer_cancelled"), AnswerStatus.ACTION_DONE, "gap-can-bo"),
+            "r:1": lambda s: self._rated(s, 1),
+            "r:-1": lambda s: self._rated(s, -1),
+            "x:yes": self._erased,
+            "x:no": lambda s: _done(s, say("erase_kept"), AnswerStatus.ACTION_DONE, "xoa-du-lieu"),
+        }
+        return simple[payload](session) if payload in simple else None
+
+    # consent
+
+    def _agree_button(self) -> Button:
+        return Button(label("introduction_buttons", "agree"), "c:ok")
+
+    def _consent(self, session: Session) -> Turn:
+        agreed = replace(session, consented=True, greeted=True)
+        if session.ward is not None:
+            turn = _done(agreed, f"{say('consent_thanks')} {say('ask_anything')}", AnswerStatus.ACTION_DONE, None)
+        else:
+            turn = self._choose_ward(agreed, "")
+            first = turn.replies[0]
+            turn = replace(turn, replies=(replace(first, text=f"{say('consent_thanks')} {first.text}"),))
+        return replace(turn, effects=(ConsentGiven(),))
+
+    # commune
+
+    def _choose_ward(self, session: Session, text: str) -> Turn:
+        if text and (turn := self.take_place(text, session)):
+            return turn
+        skip = Button(say("ask_ward_skip"), "p:-")
+        return Turn(
+            (Reply(say("ask_ward"), (skip,)),),
+            replace(session, pending=Pending("place", (skip,))),
+            AnswerStatus.CLARIFIED,
+            "chon-xa-phuong",
+        )
+
+    def take_place(self, text: str, session: Session) -> Turn | None:
+        """Take a text as the name of the citizen's commune; None if it names none."""
+        match = self._places.resolve(text)
+        if match.code is not None:
+            return self._ward_set(match, session)
+        if match.candidates:
+            return self._which_place(match, session)
+        awaited = session.pending if session.pending is not None and session.pending.kind == "place" else None
+        if awaited and len(text.split()) <= 4 and (choices.is_no(text) or choices.chosen(text, awaited.options)):
+            return self._ward_pressed("-", session)
+        return None
+
+    def _which_place(self, match: PlaceMatch, session: Session) -> Turn:
+        options = tuple(
+            Button(c.ward if c.old_ward is None else f"{c.ward} ({c.old_ward} cũ)", f"p:{c.code}")
+            for c in match.candidates[:8]
+        )
+        lines = [f"{say('ward_ambiguous')}:", *(f"{i}. {o.label}" for i, o in enumerate(options, 1))]
+        return Turn(
+            (Reply("\n".join(lines), options),),
+            replace(session, pending=Pending("place", options)),
+            AnswerStatus.CLARIFIED,
+            "chon-xa-phuong",
+        )
+
+    def _ward_set(self, match: PlaceMatch, session: Session) -> Turn:
+        assert match.code is not None
+        assert match.ward is not None
+        if match.old_ward is not None:
+            text = say("ward_set_from_old", old=match.old_ward, ward=match.ward, province=self._places.title)
+        else:
+            text = say("ward_set", ward=match.ward, province=self._places.title)
+        return self._ward_taken(text, match.ward, match.code, session)
+
+    def _ward_pressed(self, code: str, session: Session) -> Turn | None:
+        if code == "-":
+            return _done(session, say("ward_skipped"), AnswerStatus.ACTION_DONE, "chon-xa-phuong")
+        ward = self._places.ward(code)
+        if ward is None:
+            return None
+        text = say("ward_set", ward=ward.name, province=self._places.title)
+        return self._ward_taken(text, ward.name, code, session)
+
+    def _ward_taken(self, text: str, name: str, code: str, session: Session) -> Turn:
+        chosen = replace(session, ward=code, pending=None)
+        if session.subscribed:
+            return _done(chosen, text, AnswerStatus.ACTION_DONE, "chon-xa-phuong", (), (WardChosen(code),))
+        buttons = (
+            Button(label("offer_subscribe_buttons", "yes"), "n:yes"),
+            Button(label("offer_subscribe_buttons", "no"), "n:no"),
+        )
+        return Turn(
+            (Reply(f"{text}\n{say('offer_subscribe', ward=name)}", buttons),),
+            replace(chosen, pending=Pending("confirm", buttons)),
+            AnswerStatus.ACTION_DONE,
+            "chon-xa-phuong",
+            effects=(WardChosen(code),),
+        )
+
+    def merged(self, text: str, understanding: Understanding, session: Session) -> Turn | None:
+        """Say what an old commune is called today; None where the text names no place of the province."""
+        match = self._places.resolve(text)
+        if match.code is None and not match.candidates:
+            named = [e for e in understanding.entities if e.kind == "place"]
+            if not named:
+                return None
+            match = self._places.resolve(named[0].value)
+        if match.code is None or match.ward is None:
+            if not match.candidates:
+                return None
+            lines = [
+                say("merged_into", old=c.old_ward or c.ward, ward=c.ward, province=self._places.title)
+                for c in match.candidates[:6]
+            ]
+            return _done(session, "\n".join(lines), AnswerStatus.ANSWERED, "sap-nhap-xa-moi")
+        if match.old_ward is not None:
+            told = say("merged_into", old=match.old_ward, ward=match.ward, province=self._places.title)
+        else:
+            told = say("merged_same", ward=match.ward, province=self._places.title)
+        former = self._places.former(match.code)
+        if former:
+            told += "\n" + say("merged_from", ward=match.ward, olds=", ".join(former))
+        buttons = (topic_button(self._library, "sap-nhap-giay-to"),) if "sap-nhap-giay-to" in self._library else ()
+        return _done(session, told, AnswerStatus.ANSWERED, "sap-nhap-xa-moi", buttons)
+
+    # announcements
+
+    def _subscribe(self, session: Session, _: str) -> Turn:
+        if session.ward is None:
+            asked = self._choose_ward(session, "")
+            first = asked.replies[0]
+            return replace(asked, replies=(replace(first, text=f"{say('subscribe_needs_ward')}\n{first.text}"),))
+        ward = self._places.ward(session.ward)
+        name = ward.name if ward is not None else session.ward
+        on = replace(session, subscribed=True)
+        return _done(on, say("subscribed", ward=name), AnswerStatus.ACTION_DONE, "nhan-thong-bao", (), (Subscribed(),))
+
+    def _unsubscribe(self, session: Session, _: str) -> Turn:
+        off = replace(session, subscribed=False)
+        return _done(off, say("unsubscribed"), AnswerStatus.ACTION_DONE, "tat-thong-bao", (), (Unsubscribed(),))
+
+    # people
+
+    def _officer(self, session: Session, _: str) -> Turn:
+        ward = self._places.ward(session.ward) if session.ward else None
+        text = say("officer_offer", ward=ward.name) if ward else say("officer_offer_nowhere")
+        cancel = Button(say("officer_cancel"), "o:no")
+        return Turn(
+            (Reply(text, (cancel,)),),
+            replace(session, pending=Pending("officer", (cancel,))),
+            AnswerStatus.CLARIFIED,
+            "gap-can-bo",
+        )
+
+    def to_officer(self, text: str, session: Session) -> Turn:
+        """Hand a question (masked at the door) to the officers of the citizen's commune."""
+        return _done(
+            session,
+            say("officer_sent"),
+            AnswerStatus.HANDED_OVER,
+            "gap-can-bo",
+            (),
+            (QuestionRecorded(text, "officer"),),
+        )
+
+    def _rate(self, session: Session, _: str) -> Turn:
+        buttons = (Button(label("rate_buttons", "good"), "r:1"), Button(label("rate_buttons", "bad"), "r:-1"))
+        return Turn(
+            (Reply(say("rate_ask"), buttons),),
+            replace(session, pending=Pending("confirm", buttons)),
+            AnswerStatus.ACTION_DONE,
+            "danh-gia",
+        )
+
+    def _rated(self, session: Session, value: int) -> Turn:
+        text = say("rate_good") if value > 0 else say("rate_bad")
+        buttons = () if value > 0 else (Button(label("unknown_buttons", "officer"), "o:ask"),)
+        return _done(session, text, AnswerStatus.ACTION_DONE, "danh-gia", buttons, (Rated(value),))
+
+    # data
+
+    def _my_data(self, session: Session, _: str) -> Turn:
+        ward = self._places.ward(session.ward) if session.ward else None
+        recent = ", ".join(self._library[s].label for s in session.recent if s in self._library)
+        text = say(
+            "my_data",
+            ward=ward.name if ward else "chưa chọn",
+            subscribed="có" if session.subscribed else "không",
+            consented="có" if session.consented else "chưa",
+            recent=recent or "chưa có",
+        )
+        buttons = (
+            Button(label("my_data_buttons", "erase"), "a:xoa-du-lieu"),
+            Button(label("my_data_buttons", "read"), "c:more"),
+        )
+        return _done(session, text, AnswerStatus.ACTION_DONE, "du-lieu-cua-toi", buttons)
+
+    def _erase(self, session: Session, _: str) -> Turn:
+        buttons = (Button(label("erase_buttons", "yes"), "x:yes"), Button(label("erase_buttons", "no"), "x:no"))
+        return Turn(
+            (Reply(say("erase_confirm"), buttons),),
+            replace(session, pending=Pending("confirm", buttons)),
+            AnswerStatus.CLARIFIED,
+            "xoa-du-lieu",
+        )
+
+    def _erased(self, session: Session) -> Turn:
+        return _done(
+            Session(greeted=session.greeted),
+            say("erased"),
+            AnswerStatus.ACTION_DONE,
+            "xoa-du-lieu",
+            (),
+            (DataErased(),),
+        )
+
+    # the rest
+
+    def _materials(self, session: Session, _: str) -> Turn:
+        return _done(session, say("materials_none"), AnswerStatus.UNKNOWN, "tai-lieu-tuyen-truyen")
+
+    def _lessons(self, session: Session, _: str) -> Turn:
+        return self._offer(
+            session, say("lessons"), catalogue()["lessons_topics"], "hoc-ky-nang-so", AnswerStatus.ACTION_DONE
+        )
+
+    def _help(self, session: Session, _: str) -> Turn:
+        return self._offer(session, say("help"), catalogue()["help_topics"], "tro-giup", AnswerStatus.ACTION_DONE)
+
+    def _offer(self, session: Session, text: str, slugs: list[str], topic: str, status: AnswerStatus) -> Turn:
+        options = tuple(topic_button(self._library, slug) for slug in slugs if slug in self._library)
+        return _done(session, text, status, topic, options)
+
+    def _smalltalk(self, session: Session, key: str, topic: str) -> Turn:
+        return _done(session, say(key), AnswerStatus.SMALLTALK, topic)
+
+
+def _done(
+    session: Session,
+    text: str,
+    status: AnswerStatus,
+    topic: str | None,
+    buttons: tuple[Button, ...] = (),
+    effects: tuple[Effect, ...] = (),
+) -> Turn:
+    """A turn of one bubble after which the bot waits for nothing but its buttons."""
+    pending = Pending("steps", tuple(b for b in buttons if b.payload)) if buttons else None
+    return Turn((Reply(text, buttons),), replace(session, pending=pending), status, topic, effects=effects)

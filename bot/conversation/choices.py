@@ -1,0 +1,94 @@
+"""What a short answer means while the bot waits for one: a number, an ordinal, a label, yes, no, none of these.
+
+Works on text without marks, since half of all answers come without them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+from bot.conversation.model import Button
+
+_NUMBERS: Final = {
+    "mot": 1,
+    "nhat": 1,
+    "dau": 1,
+    "dau tien": 1,
+    "hai": 2,
+    "nhi": 2,
+    "ba": 3,
+    "bon": 4,
+    "tu": 4,
+    "nam": 5,
+    "sau": 6,
+}
+_CHOICE: Final = re.compile(
+    r"^(?:(?:em|toi|minh|chau|bac|ba|ong)\s+)?(?:chon|nhan|lay|la|bam|hoi)?\s*"
+    r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an|o)?\s*(?:so|thu)?\s*"
+    r"(\d|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|nhe|di|nha|day|do|nay|roi|thoi|anh|chi))*$"
+)
+_LAST: Final = re.compile(r"\b(?:cuoi|cuoi cung|duoi cung)\b")
+_ARTICLE: Final = re.compile(r"^(?:chon|lay|cai|so|muc|thu|\d)")
+_NONE: Final = re.compile(
+    r"^(?:deu\s+)?(?:khong|ko|k|hong|chang|chua)\s+(?:phai|dung|co|cai nao|phai may cai|giong)\b"
+    r"|^(?:khong|ko|k|hong)(?:\s+a)?$|\b(?:cai khac|viec khac|khong cai nao)\b"
+)
+_YES: Final = re.compile(
+    r"^(?:da\s+)?(?:co|dong y|ok|oke|oki|okie|vang|da|u|uh|uhm|um|duoc|dc|phai|dung|dung roi|chuan|nhat tri|yes|y|nhan|lay"
+    r"|xoa|xoa het|xoa di|tiep tuc|bat dau)"
+    r"(?:\s+(?:a|roi|nhe|di|luon|het|thong bao|em|anh|chi|nha|the|vay|bat dau))*$"
+)
+_NO: Final = re.compile(
+    r"^(?:da\s+)?(?:khong|ko|k|hong|thoi|chua|dung|huy|bo qua|bo|no|khoi|giu lai|de sau|khong can|thoi khoi|khong nhan"
+    r"|khong dong y)"
+    r"(?:\s+(?:a|dau|nhe|can|nhan|xoa|dong y|em|anh|chi|nua|muon|gui))*$"
+)
+
+
+def fold(text: str) -> str:
+    """Return the text in lower case, without marks and punctuation, single-spaced."""
+    decomposed = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return " ".join(re.sub(r"[^\w]+|_", " ", bare).split())
+
+
+def chosen(text: str, options: Sequence[Button]) -> Button | None:
+    """Return the option that a text picks by number, ordinal or label; None if it picks none."""
+    folded = fold(text)
+    if not folded or not options:
+        return None
+    if _LAST.search(folded) and _ARTICLE.match(folded):
+        return options[-1]
+    if match := _CHOICE.match(folded):
+        word = match.group(1)
+        number = int(word) if word.isdigit() else _NUMBERS[word]
+        return options[number - 1] if 1 <= number <= len(options) else None
+    return _by_label(folded, options)
+
+
+def _by_label(folded: str, options: Sequence[Button]) -> Button | None:
+    labels = [fold(option.label) for option in options]
+    exact = [o for o, name in zip(options, labels, strict=True) if name == folded]
+    if exact:
+        return exact[0]
+    words = set(folded.split())
+    inside = [o for o, name in zip(options, labels, strict=True) if words <= set(name.split())]
+    return inside[0] if len(inside) == 1 and len(folded) >= 3 else None
+
+
+def picks_none(text: str) -> bool:
+    """Whether a text says that none of the options is meant."""
+    return bool(_NONE.search(fold(text)))
+
+
+def is_yes(text: str) -> bool:
+    """Whether a text as a whole is a yes."""
+    return bool(_YES.match(fold(text)))
+
+
+def is_no(text: str) -> bool:
+    """Whether a text as a whole is a no."""
+    return bool(_NO.match(fold(text)))

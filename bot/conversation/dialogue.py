@@ -1,0 +1,330 @@
+"""The policy: from what was said and understood, and the session so far, to the next turn.
+
+A turn passes a short row of questions, in this order: is there something personal in it? does it answer what the bot
+waits for? is it a button? does it point back? does it name a topic, an aspect, both, neither? Each `_when_…` answers one of
+them with a turn, or None to pass on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final, Protocol
+
+from content.places import Places
+
+from bot.conversation import choices
+from bot.conversation.actions import Actions
+from bot.conversation.answers import answer, portal_button, topic_button
+from bot.conversation.messages import label, say
+from bot.conversation.model import (
+    HISTORY,
+    AnswerStatus,
+    Button,
+    Pending,
+    QuestionRecorded,
+    Reply,
+    Said,
+    Session,
+    Turn,
+)
+from content.library import Library
+from nlu.understanding import FOLLOW_UP, Understanding
+
+CLARIFY_BELOW: Final = 0.45
+"""Below this probability the bot asks back instead of answering …"""
+CLARIFY_MARGIN: Final = 0.12
+"""… or when the second topic comes this close to the first."""
+OPTION_FLOOR: Final = 0.03
+"""A topic less probable than this is not offered."""
+OPTIONS: Final = 4
+BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
+SWITCH_WORDS: Final = ("con", "the con", "vay con", "the", "vay", "neu", "the neu", "con neu")
+
+
+class Understand(Protocol):
+    """Asks the language model what a text means."""
+
+    def __call__(self, text: str, /) -> Understanding: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One turn while it is being worked out."""
+
+    said: Said
+    session: Session
+    understanding: Understanding | None
+    folded: str
+    today: date
+
+
+class Dialogue:
+    """Answers turns. Holds only read-only knowledge, so one object serves all conversations."""
+
+    def __init__(self, library: Library, places: Places) -> None:
+        self.library = library
+        self.places = places
+        self.actions = Actions(library, places)
+
+    def reply(self, said: Said, understanding: Understanding | None, session: Session, today: date) -> Turn:
+        """Return the next turn.
+
+        Args:
+            understanding: what `said.text` means; None where there is no text.
+            today: the day in the province, for facts that expire.
+        """
+        moment = Moment(said, session, understanding, choices.fold(said.text), today)
+        steps: tuple[Callable[[Moment], Turn | None], ...] = (
+            self._when_personal,
+            self._when_opened,
+            self._when_unsupported,
+            self._when_pressed,
+            self._when_awaited,
+            self._when_empty,
+            self._when_pointing_back,
+            self._when_action_or_smalltalk,
+            self._when_place,
+            self._when_follow_up,
+            self._when_out_of_scope,
+            self._when_unclear,
+            self._when_topic,
+        )
+        for step in steps:
+            if (turn := step(moment)) is not None:
+                return self._introduced(turn)
+        raise AssertionError("the last step answers every turn")
+
+    # what was done
+
+    def _when_personal(self, m: Moment) -> Turn | None:
+        if not m.said.personal:
+            return None
+        return _turn(m, say("refused_personal_data"), AnswerStatus.REFUSED_PERSONAL_DATA)
+
+    def _when_opened(self, m: Moment) -> Turn | None:
+        if not m.said.opened:
+            return None
+        return Turn(
+            (self.actions.introduction(),), replace(m.session, greeted=True, pending=None), AnswerStatus.SMALLTALK
+        )
+
+    def _when_unsupported(self, m: Moment) -> Turn | None:
+        return _turn(m, say("unsupported"), AnswerStatus.CLARIFIED) if m.said.unsupported else None
+
+    def _when_pressed(self, m: Moment) -> Turn | None:
+        if not m.said.payload:
+            return None
+        kind, _, rest = m.said.payload.partition(":")
+        if kind in ("t", "m"):
+            slug, _, aspect = rest.partition(":")
+            if slug in self.library:
+                return self.tell(m, slug, (aspect,) if aspect else (), everything=kind == "m")
+        turn = self.actions.press(m.said.payload, m.session)
+        return turn or _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+
+    def _when_awaited(self, m: Moment) -> Turn | None:
+        """The text may answer the last question; if it does not, it is a new question and the old one lapses."""
+        pending = m.session.pending
+        if pending is None or not m.folded:
+            return None
+        if pending.kind == "officer" and not _is_slash(m.said.text):
+            if choices.is_no(m.said.text):
+                return self.actions.press("o:no", m.session)
+            return self.actions.to_officer(m.said.text, m.session)
+        if pending.kind == "place" and (turn := self.actions.take_place(m.said.text, m.session)):
+            return turn
+        if (option := choices.chosen(m.said.text, pending.options)) is not None:
+            return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload or "noop")))
+        if pending.kind == "confirm":
+            if choices.is_yes(m.said.text):
+                return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[0].payload)))
+            if choices.is_no(m.said.text):
+                return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[-1].payload)))
+        if pending.kind == "topics":
+            if choices.is_yes(m.said.text) and len(pending.options) <= 2:
+                return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[0].payload)))
+            if choices.picks_none(m.said.text) and len(m.folded.split()) <= 6:
+                return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        return None
+
+    def _when_empty(self, m: Moment) -> Turn | None:
+        if m.understanding is None or not any(c.isalnum() for c in m.said.text):
+            return _turn(m, say("empty"), AnswerStatus.CLARIFIED)
+        if _is_slash(m.said.text):
+            return self.actions.slash(m.said.text, m.session)
+        return None
+
+    # what it is about
+
+    def _when_pointing_back(self, m: Moment) -> Turn | None:
+        """A topic of before, named or the last but one: "quay lại cái khai sinh lúc nãy"."""
+        if not any(words in m.folded for words in BACK_WORDS) or len(m.folded.split()) > 14:
+            return None
+        u = _given(m)
+        if not m.session.recent:
+            return _turn(m, say("nothing_before"), AnswerStatus.CLARIFIED)
+        named = self._named_among(m.folded, m.session.recent)
+        likely = [u.topic, *(a.topic for a in u.alternatives)]
+        ranked = [slug for slug in likely if slug in m.session.recent]
+        others = [slug for slug in m.session.recent if slug != m.session.topic]
+        slug = named or (ranked[0] if ranked else (others[0] if others else m.session.recent[0]))
+        asked = tuple(a for a in u.aspects if a != "tong-quan")
+        return self.tell(m, slug, asked or (("tong-quan",) if named or ranked else ()))
+
+    def _named_among(self, folded: str, slugs: tuple[str, ...]) -> str | None:
+        """The recent topic whose name or everyday name stands in the text, the longest name first."""
+        names = [
+            (choices.fold(name), slug)
+            for slug in slugs
+            if slug in self.library
+            for name in (
+                self.library[slug].label,
+                self.library[slug].title,
+                *self.library[slug].names,
+                slug.replace("-", " "),
+            )
+        ]
+        inside = [(len(name), slug) for name, slug in names if name and f" {name} " in f" {folded} "]
+        return max(inside)[1] if inside else None
+
+    def _when_action_or_smalltalk(self, m: Moment) -> Turn | None:
+        u = _given(m)
+        if u.topic is None or u.topic in self.library:
+            return None
+        if u.confidence < CLARIFY_BELOW and u.alternatives and u.alternatives[0].confidence > u.confidence / 2:
+            return None
+        return self.actions.act(u.topic, u, m.session)
+
+    def _when_place(self, m: Moment) -> Turn | None:
+        """A question that names an old commune: what it is called today."""
+        u = _given(m)
+        if u.topic != "sap-nhap-xa-moi" and not (u.intent == FOLLOW_UP and self._only_place(u)):
+            return None
+        turn = self.actions.merged(m.said.text, u, m.session)
+        return None if turn is None else replace(turn, session=self._remember(turn.session, "sap-nhap-xa-moi", None))
+
+    @staticmethod
+    def _only_place(u: Understanding) -> bool:
+        covered = sum(e.end - e.start for e in u.entities if e.kind == "place")
+        return covered >= 0.6 * len(u.text.strip())
+
+    def _when_follow_up(self, m: Moment) -> Turn | None:
+        """The topic or the aspect of before: "thế lệ phí bao nhiêu?", "còn cấp lại thì sao?"."""
+        u = _given(m)
+        topic = m.session.topic
+        if u.intent == FOLLOW_UP:
+            if topic is None or topic not in self.library:
+                return _turn(m, say("which_topic"), AnswerStatus.CLARIFIED)
+            return self.tell(m, topic, u.aspects)
+        if topic is None or topic not in self.library or not self._is_short(m):
+            return None
+        if (sibling := self._sibling(m, topic)) is None:
+            return None
+        special = tuple(a for a in u.aspects if a != "tong-quan")
+        carried = (m.session.aspect,) if m.session.aspect and m.folded.startswith(SWITCH_WORDS) else ()
+        return self.tell(m, sibling, special or carried)
+
+    @staticmethod
+    def _is_short(m: Moment) -> bool:
+        return len(m.folded.split()) <= 9
+
+    def _sibling(self, m: Moment, topic: str) -> str | None:
+        """In a short "còn …": the neighbour of the current topic that the text most likely means, the topic itself included."""
+        u = _given(m)
+        if not m.folded.startswith(SWITCH_WORDS):
+            return None
+        family = {topic, *self.library[topic].similar, *self.library[topic].next_steps}
+        family |= {slug for slug in self.library if topic in self.library[slug].similar}
+        ranked = [(u.topic, u.confidence), *((a.topic, a.confidence) for a in u.alternatives)]
+        inside = [(slug, p) for slug, p in ranked if slug in family and slug in self.library]
+        best_outside = max((p for slug, p in ranked if slug not in family), default=0.0)
+        if not inside or inside[0][1] * 4 < best_outside or (not u.in_scope and inside[0][1] < OPTION_FLOOR):
+            return None
+        return inside[0][0]
+
+    def _when_out_of_scope(self, m: Moment) -> Turn | None:
+        u = _given(m)
+        if u.in_scope:
+            return None
+        if getattr(u, "near", False):
+            return self._unknown(m)
+        steps = [
+            topic_button(self.library, slug)
+            for slug in ("hai-muoi-lam-dvc-thiet-yeu", "binh-dan-hoc-vu-so")
+            if slug in self.library
+        ]
+        return _turn(m, say("out_of_scope"), AnswerStatus.OUT_OF_SCOPE, buttons=tuple(steps))
+
+    def _unknown(self, m: Moment) -> Turn:
+        """In the field, but without a checked answer: say so, keep the question for the editors, offer an officer."""
+        text = say("unknown")
+        effects: tuple[QuestionRecorded, ...] = ()
+        if m.session.consented:
+            text += "\n" + say("unknown_recorded")
+            effects = (QuestionRecorded(m.said.text, "unknown"),)
+        buttons = (Button(label("unknown_buttons", "officer"), "o:ask"), portal_button())
+        turn = _turn(m, text, AnswerStatus.UNKNOWN, buttons=buttons)
+        return replace(turn, effects=effects)
+
+    def _when_unclear(self, m: Moment) -> Turn | None:
+        """Two to four topics are likely: ask which."""
+        u = _given(m)
+        ranked = [(u.topic, u.confidence), *((a.topic, a.confidence) for a in u.alternatives)]
+        likely = [(slug, p) for slug, p in ranked if slug is not None and slug in self.library and p >= OPTION_FLOOR]
+        if not likely:
+            return self._unknown(m)
+        clear = likely[0][1] >= CLARIFY_BELOW and (len(likely) < 2 or likely[0][1] - likely[1][1] >= CLARIFY_MARGIN)
+        if clear or len(likely) < 2:
+            return None
+        asked = next((a for a in u.aspects if a != "tong-quan"), None)
+        options = tuple(topic_button(self.library, slug, asked) for slug, _ in likely[:OPTIONS])
+        effects = (QuestionRecorded(m.said.text, "unclear"),) if m.session.consented else ()
+        lines = [say("clarify"), *(f"{i}. {o.label}" for i, o in enumerate(options, 1)), say("clarify_hint")]
+        session = replace(m.session, pending=Pending("topics", options))
+        return Turn((Reply("\n".join(lines), options),), session, AnswerStatus.CLARIFIED, effects=effects)
+
+    def _when_topic(self, m: Moment) -> Turn:
+        u = _given(m)
+        assert u.topic is not None, "earlier steps answered every turn without a topic"
+        return self.tell(m, u.topic, u.aspects)
+
+    # telling
+
+    def tell(self, m: Moment, slug: str, aspects: tuple[str, ...], *, everything: bool = False) -> Turn:
+        """Answer for a topic of the library and remember it."""
+        shown = answer(self.library, slug, aspects, m.today, everything=everything)
+        aspect = aspects[0] if aspects else "tong-quan"
+        if self.library[slug].kind == "faq" and aspect not in self.library[slug].aspects:
+            aspect = "tong-quan"
+        session = self._remember(m.session, slug, aspect)
+        session = replace(session, pending=Pending("steps", tuple(b for b in shown.buttons if b.payload)))
+        return Turn((shown,), session, AnswerStatus.ANSWERED, slug, aspect)
+
+    @staticmethod
+    def _remember(session: Session, slug: str, aspect: str | None) -> Session:
+        recent = (slug, *(s for s in session.recent if s != slug))[:HISTORY]
+        return replace(session, topic=slug, aspect=aspect, recent=recent)
+
+    def _introduced(self, turn: Turn) -> Turn:
+        """On first contact, say who answers and what is kept, after the answer itself."""
+        if turn.session.greeted:
+            return turn
+        session = replace(turn.session, greeted=True)
+        return replace(turn, replies=(*turn.replies, self.actions.introduction()), session=session)
+
+
+def _turn(m: Moment, text: str, status: AnswerStatus, *, buttons: tuple[Button, ...] = ()) -> Turn:
+    """A turn of one bubble that leaves the topic as it was and waits for one of its buttons."""
+    pending = Pending("steps", tuple(b for b in buttons if b.payload)) if buttons else None
+    return Turn((Reply(text, buttons),), replace(m.session, pending=pending), status)
+
+
+def _given(m: Moment) -> Understanding:
+    assert m.understanding is not None, "steps behind _when_empty have a text that was understood"
+    return m.understanding
+
+
+def _is_slash(text: str) -> bool:
+    return text.startswith("/")

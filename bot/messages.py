@@ -1,0 +1,149 @@
+"""What crosses the border between a messenger and the bot, in either direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from bot.conversation.model import Reply
+from nlu import personal
+
+MAX_TEXT: Final = 4000
+"""Characters kept of one message; what is longer was pasted, not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a conversation lives: a channel, one of its accounts (a bot, an OA), and the messenger's id of the chat."""
+
+    channel: str
+    account: str
+    chat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One thing a citizen did, as a channel's `parse` reads it. `update_id` is unique within the channel account.
+
+    `kind` is text, button, opened, stopped, resumed or unsupported; `text` is a text, a button's payload, or the payload of a link.
+    """
+
+    address: Address
+    update_id: str
+    kind: str
+    text: str
+    received_at: datetime
+    personal: tuple[str, ...] = ()
+    truncated: bool = False
+
+
+def masked(incoming: Incoming) -> Incoming:
+    """Return the message as it may be stored: personal numbers masked, length capped. The door calls this first."""
+    if incoming.kind != "text":
+        return incoming
+    text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in incoming.text[: MAX_TEXT * 2])
+    safe, kinds = personal.mask(text)
+    return Incoming(
+        incoming.address,
+        incoming.update_id,
+        incoming.kind,
+        safe[:MAX_TEXT],
+        incoming.received_at,
+        tuple(k for k in kinds if k in personal.REFUSED),
+        len(incoming.text) > MAX_TEXT,
+    )
+
+
+# What became of one attempt to send. A channel classifies; the sender decides what to do about it.
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The messenger accepted it, under this id."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """The messenger asks this account to wait so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """It may work later; it may even have arrived (`maybe_sent`: the answer got lost)."""
+
+    reason: str
+    maybe_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContactStopped:
+    """The citizen blocked or left the bot, or is not reachable any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideWindow:
+    """The messenger allows no message to this citizen now (Zalo: 48 hours, 7 days)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The messenger will never take this message."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """The account itself does not work (token, rights): stop the account and tell its owner."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The chat has a new id (a Telegram group became a supergroup): remember it and send there."""
+
+    chat: str
+
+
+Outcome = Sent | RetryAfter | Transient | ContactStopped | OutsideWindow | Rejected | Misconfigured | Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a channel can show."""
+
+    text_limit: int
+    buttons: bool
+    files: bool = False
+    edits: bool = False
+
+
+class Channel(Protocol):
+    """One channel account, able to send."""
+
+    name: str
+    account: str
+    capabilities: Capabilities
+
+    async def send(self, chat: str, reply: Reply) -> Outcome:
+        """Deliver one reply; every failure of the messenger comes back as a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """The channel accounts of this process, by channel and account."""
+
+    by_key: dict[tuple[str, str], Channel] = field(default_factory=dict)
+
+    def get(self, channel: str, account: str) -> Channel | None:
+        return self.by_key.get((channel, account))

@@ -1,0 +1,158 @@
+"""Sends what is queued for a conversation, in order, and acts on what the messenger says.
+
+An answer whose fate is unknown is sent again: twice is better than never. (Announcements decide otherwise, in their own room.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select, update
+
+from bot.codec import reply_from_json
+from bot.messages import (
+    Channels,
+    ContactStopped,
+    Misconfigured,
+    Moved,
+    Outcome,
+    OutsideWindow,
+    Rejected,
+    RetryAfter,
+    Sent,
+    Transient,
+)
+from bot.storage.database import Database
+from bot.storage.tables import conversation, outbox
+from bot.turns import Clock
+
+SEND_TIMEOUT: Final = 35.0
+"""Seconds for one attempt, the messenger's own slowness included."""
+MAX_ATTEMPTS: Final = 8
+BACKOFF: Final = (1, 4, 15, 60, 180, 600, 1800)
+"""Seconds before the next attempt, by attempts made; each is varied by a fifth so that retries do not come in waves."""
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Sends the queued replies of leased conversations."""
+
+    def __init__(self, database: Database, channels: Channels, *, clock: Clock, rng: random.Random) -> None:
+        self._database = database
+        self._channels = channels
+        self._clock = clock
+        self._rng = rng
+        self._held: dict[tuple[str, str], datetime] = {}
+
+    async def send_queued(self, conversation_id: int) -> int:
+        """Send what is due in a leased conversation; stop at the first that has to wait. Returns how many were sent."""
+        sent = 0
+        while (row := await self._next(conversation_id)) is not None:
+            channel = self._channels.get(row["channel"], row["account"])
+            now = self._clock()
+            if channel is None:
+                await self._wait(row, now, 60, "no such account in this process", counts=False)
+                break
+            held = self._held.get((row["channel"], row["account"]))
+            if held is not None and held > now:
+                await self._wait(row, now, (held - now).total_seconds(), "account is waiting", counts=False)
+                break
+            await self._set(row["id"], state="sending")
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    outcome = await channel.send(row["chat"], reply_from_json(row["reply"]))
+            except TimeoutError:
+                outcome = Transient("no answer in time", maybe_sent=True)
+            if not await self._settle(row, outcome):
+                break
+            sent += 1
+        return sent
+
+    async def _next(self, conversation_id: int) -> Any:
+        async with self._database.read() as connection:
+            query = (
+                select(
+                    outbox.c.id,
+                    outbox.c.reply,
+                    outbox.c.attempts,
+                    outbox.c.next_attempt_at,
+                    outbox.c.conversation_id,
+                    conversation.c.channel,
+                    conversation.c.account,
+                    conversation.c.chat,
+                )
+                .join(conversation, conversation.c.id == outbox.c.conversation_id)
+                .where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("queued", "sending")))
+                .order_by(outbox.c.id)
+                .limit(1)
+            )
+            row = (await connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            return None
+        due = row["next_attempt_at"]
+        now = self._clock()
+        if (due if due.tzinfo else due.replace(tzinfo=now.tzinfo)) > now:
+            return None
+        return row
+
+    async def _settle(self, row: Any, outcome: Outcome) -> bool:
+        """Write down what became of an attempt; True if the next reply may follow at once."""
+        now = self._clock()
+        key = (row["channel"], row["account"])
+        match outcome:
+            case Sent(external_id):
+                await self._set(
+                    row["id"], state="sent", external_id=external_id, sent_at=now, attempts=row["attempts"] + 1
+                )
+                return True
+            case RetryAfter(seconds):
+                self._held[key] = now + timedelta(seconds=seconds)
+                await self._wait(row, now, seconds, "messenger asked to wait", counts=False)
+            case Transient(reason):
+                if row["attempts"] + 1 >= MAX_ATTEMPTS:
+                    await self._set(row["id"], state="failed", reason=reason, attempts=row["attempts"] + 1)
+                    return True
+                step = BACKOFF[min(row["attempts"], len(BACKOFF) - 1)]
+                await self._wait(row, now, step * self._rng.uniform(0.8, 1.2), reason, counts=True)
+            case Misconfigured(reason):
+                log.error(
+                    "channel account does not work", extra={"channel": key[0], "account": key[1], "reason": reason}
+                )
+                self._held[key] = now + timedelta(seconds=60)
+                await self._wait(row, now, 60, reason, counts=False)
+            case Moved(chat):
+                async with self._database.write() as connection:
+                    where = conversation.c.id == row["conversation_id"]
+                    await connection.execute(update(conversation).where(where).values(chat=chat))
+                    await connection.execute(update(outbox).where(outbox.c.id == row["id"]).values(state="queued"))
+                return True
+            case ContactStopped(reason):
+                async with self._database.write() as connection:
+                    where = conversation.c.id == row["conversation_id"]
+                    await connection.execute(update(conversation).where(where).values(stopped_at=now, subscribed=False))
+                    waiting = (outbox.c.conversation_id == row["conversation_id"]) & outbox.c.state.in_(
+                        ("queued", "sending")
+                    )
+                    await connection.execute(update(outbox).where(waiting).values(state="failed", reason=reason))
+            case Rejected(reason) | OutsideWindow(reason):
+                await self._set(row["id"], state="failed", reason=reason[:200], attempts=row["attempts"] + 1)
+                return True
+        return False
+
+    async def _wait(self, row: Any, now: datetime, seconds: float, reason: str, *, counts: bool) -> None:
+        await self._set(
+            row["id"],
+            state="queued",
+            next_attempt_at=now + timedelta(seconds=seconds),
+            reason=reason[:200],
+            attempts=row["attempts"] + (1 if counts else 0),
+        )
+
+    async def _set(self, outbox_id: int, **values: Any) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(update(outbox).where(outbox.c.id == outbox_id).values(**values))

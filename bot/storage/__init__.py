@@ -1,0 +1,1 @@
+"""Tables of the bot, and the few ways they are read and written."""

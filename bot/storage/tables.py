@@ -1,0 +1,117 @@
+"""The bot's tables. Other rooms refer to them by id, never by foreign key."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: Final = MetaData(naming_convention=NAMING)
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column that is exactly INTEGER."""
+Moment = DateTime(timezone=True)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("channel", String(32), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("chat", String(128), nullable=False),
+    Column("session", JSON, nullable=False),
+    Column("ward", String(8)),
+    Column("subscribed", Boolean, nullable=False, default=False),
+    Column("consented_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("stopped_at", Moment, comment="the citizen blocked or left the bot"),
+    Column("ready_at", Moment, comment="when there is something to do; NULL = nothing"),
+    Column("lease_owner", String(64)),
+    Column("lease_until", Moment),
+    UniqueConstraint("channel", "account", "chat"),
+    Index("ix_conversation_ready", "ready_at"),
+    Index("ix_conversation_audience", "subscribed", "ward"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("conversation_id", BigId, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("update_id", String(192), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, comment="masked; emptied when the turn is done"),
+    Column("personal", JSON, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("state", String(16), nullable=False, comment="accepted, done, dead"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("reason", String(200)),
+    Column("done_at", Moment),
+    Column("status", String(32)),
+    Column("topic", String(64)),
+    Column("aspect", String(16)),
+    UniqueConstraint("channel", "account", "update_id"),
+    Index("ix_inbox_waiting", "conversation_id", "state"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("conversation_id", BigId, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("inbox_id", BigId, ForeignKey("inbox.id", ondelete="CASCADE"), comment="NULL: not an answer"),
+    Column("reply", JSON, nullable=False),
+    Column("state", String(16), nullable=False, comment="queued, sending, sent, failed"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Moment, nullable=False),
+    Column("external_id", String(128)),
+    Column("reason", String(200)),
+    Column("created_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Index("ix_outbox_waiting", "conversation_id", "state"),
+    Index("ix_outbox_answer", "inbox_id"),
+)
+
+review = Table(
+    "review",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("conversation_id", BigId, comment="NULL once the citizen erased their data"),
+    Column("text", Text, nullable=False, comment="masked"),
+    Column("reason", String(16), nullable=False, comment="unknown, unclear, officer"),
+    Column("ward", String(8)),
+    Column("state", String(16), nullable=False, default="open"),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_review_open", "state", "reason"),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("value", String(64), nullable=False, comment="e.g. Telegram's next update offset"),
+)

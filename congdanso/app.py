@@ -1,0 +1,240 @@
+"""The server: wires rooms together, starts and stops what runs beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from bot.channels.telegram import TelegramChannel, TelegramPoller, webhook_router
+from bot.channels.web import router as web_router
+from bot.channels.web.channel import WebChannel
+from content.places import Places
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, ProcessCollector, generate_latest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.events import TurnAnswered, record, visitor_of
+from bot.inbox import accept
+from bot.messages import Channel, Channels
+from bot.pump import Pump
+from bot.sender import Sender
+from bot.storage.database import Database
+from bot.storage.tables import inbox, outbox
+from bot.turns import Turns, TurnTaken
+from congdanso.brain import Brain, load_brain
+from congdanso.settings import Settings
+from migrations.upgrade import current, head, upgrade
+
+VERSION: Final = "0.1.0"
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The one place where the program asks what time it is."""
+    return datetime.now(UTC)
+
+
+class Recorder:
+    """Turns into events: the commune's slug instead of its code, a day's pseudonym instead of a conversation."""
+
+    def __init__(self, places: Places, key: bytes, turns_total: Counter) -> None:
+        self._places = places
+        self._key = key
+        self._turns_total = turns_total
+
+    async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None:
+        ward = self._places.ward(turn.ward) if turn.ward else None
+        await record(
+            connection,
+            TurnAnswered(
+                at=turn.at,
+                unit=ward.slug if ward else None,
+                channel=turn.channel,
+                visitor=visitor_of(self._key, turn.conversation_id, turn.at),
+                kind=turn.kind,
+                status=turn.status,
+                topic=turn.topic,
+                aspect=turn.aspect,
+                confidence=None if turn.confidence is None else round(turn.confidence, 2),
+                first=turn.first,
+            ),
+        )
+        self._turns_total.labels(turn.channel, turn.status).inc()
+
+
+class Server:
+    """The wired objects of one process."""
+
+    def __init__(self, settings: Settings, brain: Brain) -> None:
+        self.settings = settings
+        self.brain = brain
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        turns_total = Counter("congdanso_turns", "Turns answered", ("channel", "status"), registry=self.registry)
+        self.database = Database(settings.url())
+        self.telegram = _telegram(settings)
+        accounts: list[Channel] = [WebChannel(), *([self.telegram] if self.telegram else [])]
+        self.channels = Channels({(c.name, c.account): c for c in accounts})
+        self.turns = Turns(
+            self.database,
+            brain.dialogue,
+            brain.engine.understand,
+            clock=utc_now,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            record=Recorder(brain.places, settings.key(), turns_total),
+        )
+        sender = Sender(self.database, self.channels, clock=utc_now, rng=random.Random())
+        self.pump = Pump(self.turns, sender)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Migrate, start the pump and the messengers, and stop them again."""
+        await upgrade(self.database)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.database.close)
+            await stack.enter_async_context(_background(self.pump.run()))
+            if self.telegram is not None:
+                await self.telegram.start()
+                stack.push_async_callback(self.telegram.stop)
+                await stack.enter_async_context(_background(self._telegram_runs(self.telegram)))
+            yield
+
+    async def _telegram_runs(self, channel: TelegramChannel) -> None:
+        """Poll, or announce the webhook; only one process of a machine polls."""
+        if self.settings.telegram_mode == "webhook":
+            await channel.set_webhook(self.settings.public_url)
+            await channel.set_commands()
+            return
+        with (self.settings.data_dir / "telegram.lock").open("w") as lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(5)
+            poller = TelegramPoller(channel, self.database, accept, self.pump.wake, utc_now)
+            await channel.set_commands()
+            await poller.run()
+
+    async def parts(self) -> dict[str, Any]:
+        """Return the state of each part, for `/readyz` and `doctor`."""
+        found: dict[str, Any] = {
+            "content": {"ok": len(self.brain.library) > 0, "topics": len(self.brain.library)},
+            "model": {"ok": True},
+            "version": VERSION,
+        }
+        try:
+            version = await current(self.database)
+            async with self.database.read() as connection:
+                waiting = await connection.scalar(select(func.count()).where(inbox.c.state == "accepted"))
+                dead = await connection.scalar(select(func.count()).where(inbox.c.state == "dead"))
+                queued = await connection.scalar(select(func.count()).where(outbox.c.state == "queued"))
+            found["database"] = {
+                "ok": version == head(),
+                "schema": version,
+                "expected": head(),
+                "waiting": waiting,
+                "queued": queued,
+                "dead": dead,
+            }
+        except Exception as error:
+            found["database"] = {"ok": False, "error": type(error).__name__}
+        if self.telegram is not None:
+            found["telegram"] = {"ok": True, "mode": self.settings.telegram_mode}
+        return found
+
+
+def _telegram(settings: Settings) -> TelegramChannel | None:
+    token = settings.telegram_token.get_secret_value()
+    if not token:
+        return None
+    return TelegramChannel(
+        "default",
+        token,
+        api_url=settings.telegram_api_url,
+        webhook_secret=settings.telegram_webhook_secret.get_secret_value(),
+    )
+
+
+@asynccontextmanager
+async def _background(work: Any) -> AsyncIterator[None]:
+    """Run a coroutine beside the caller; cancel it at the end."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _report(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("background work ended", exc_info=task.exception())
+
+
+def create(settings: Settings | None = None, brain: Brain | None = None) -> FastAPI:
+    """Return the ASGI application."""
+    settings = settings or Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    server = Server(settings, brain or load_brain(settings))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with server.running():
+            yield
+
+    app = FastAPI(
+        title="Công dân số",
+        version=VERSION,
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.server = server
+    app.include_router(
+        web_router(
+            server.database,
+            server.turns,
+            wake=server.pump.wake,
+            clock=utc_now,
+            secret_key=settings.key(),
+            province_title=server.brain.places.title,
+        )
+    )
+    telegram = {server.telegram.account: server.telegram} if server.telegram else {}
+
+    async def store(incoming: Any) -> Any:
+        return await accept(server.database, incoming)
+
+    app.include_router(webhook_router(telegram, store, server.pump.wake, utc_now))
+
+    @app.get("/healthz", tags=["operation"])
+    async def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["operation"])
+    async def readyz() -> JSONResponse:
+        """Each part with its state; 503 if one does not work."""
+        parts = await server.parts()
+        ready = all(p["ok"] for p in parts.values() if isinstance(p, dict))
+        return JSONResponse({"ready": ready, "parts": parts}, status_code=200 if ready else 503)
+
+    @app.get("/metrics", tags=["operation"])
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(generate_latest(server.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app

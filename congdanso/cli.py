@@ -1,0 +1,356 @@
+"""The `congdanso` command. Each subcommand imports what it needs, so that `--help` and small commands start at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from congdanso.settings import Settings
+
+
+class Failure(click.ClickException):
+    """An error told in one line on standard error; the command ends with 1."""
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
+        click.echo(f"congdanso: {self.format_message()}", err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="congdanso")
+def cli() -> None:
+    """Công dân số: hỏi đáp dịch vụ công bằng tiếng Việt, có ghi nguồn."""
+
+
+def main() -> None:
+    """Run the command; what goes wrong is one line, not a traceback."""
+    warnings.filterwarnings("ignore")
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        cli(prog_name="congdanso")
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _brain(settings: Settings) -> Any:
+    from congdanso.brain import load_brain
+
+    try:
+        return load_brain(settings)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise Failure(str(error)) from error
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    for line in stream:
+        yield line.rstrip("\r\n")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+# serving
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+def serve(host: str, port: int, workers: int) -> None:
+    """Phục vụ trang hỏi đáp, các kênh nhắn tin và việc đang chờ gửi."""
+    import uvicorn
+
+    from congdanso.logs import setup
+
+    setup()
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    brain = _brain(settings)
+    click.echo(f"Trang hỏi đáp: http://{host}:{port}/", err=True)
+    if not settings.telegram_token.get_secret_value():
+        click.echo("Telegram: chưa đặt CONGDANSO_TELEGRAM_TOKEN nên chưa bật.", err=True)
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "log_config": None,
+        "access_log": False,
+        "timeout_graceful_shutdown": 10,
+    }
+    if workers == 1:
+        from congdanso.app import create
+
+        uvicorn.run(create(settings, brain), **options)
+    else:
+        uvicorn.run("congdanso.app:create", factory=True, workers=workers, **options)
+
+
+@cli.command()
+def worker() -> None:
+    """Chỉ làm việc đang chờ (trả lời, gửi tin), không mở cổng nào."""
+    from congdanso.app import Server
+    from congdanso.logs import setup
+
+    setup()
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    brain = _brain(settings)
+
+    async def run() -> None:
+        async with Server(settings, brain).running():
+            await asyncio.Event().wait()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run())
+
+
+# talking
+
+
+@cli.command()
+def chat() -> None:
+    """Trò chuyện trong cửa sổ lệnh; qua ống dẫn thì mỗi dòng vào là một câu, mỗi khối ra là một câu trả lời."""
+    from bot.conversation.model import Session
+
+    brain = _brain(Settings())
+    interactive = sys.stdin.isatty()
+    session = Session()
+    if interactive:
+        click.echo(_block([brain.dialogue.actions.introduction()]))
+        session = replace(session, greeted=True)
+    while True:
+        if interactive:
+            click.echo("> ", nl=False)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        turn = brain.answer(line.rstrip("\r\n"), session, datetime.now(UTC))
+        session = turn.session
+        click.echo(_block(turn.replies) + "\n")
+        sys.stdout.flush()
+
+
+def _block(replies: Any) -> str:
+    from bot.conversation.answers import source_text
+
+    parts = []
+    for reply in replies:
+        lines = [reply.text]
+        if reply.source is not None:
+            lines.append(source_text(reply.source))
+        if reply.buttons and not reply.text.rstrip().endswith("cần hỏi."):
+            lines.append(
+                "  ".join(f"[{i}. {b.label}{' ' + b.url if b.url else ''}]" for i, b in enumerate(reply.buttons, 1))
+            )
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+@cli.command()
+@click.argument("question")
+@click.option("--json", "as_json", is_flag=True, help="in ra một đối tượng JSON")
+def ask(question: str, as_json: bool) -> None:
+    """Trả lời một câu hỏi."""
+    from bot.codec import reply_to_json
+    from bot.conversation.model import Session
+
+    turn = _brain(Settings()).answer(question, Session(greeted=True), datetime.now(UTC))
+    if as_json:
+        _print_json(
+            {
+                "replies": [reply_to_json(r) for r in turn.replies],
+                "topic": turn.topic,
+                "aspect": turn.aspect,
+                "status": turn.status.value,
+            }
+        )
+    else:
+        click.echo(_block(turn.replies))
+
+
+@cli.command()
+@click.option("--jsonl", is_flag=True, help="(mặc định) mỗi dòng ra là một đối tượng JSON")
+def understand(jsonl: bool) -> None:
+    """Đọc mỗi dòng một câu, in ra cách hiểu câu đó."""
+    del jsonl
+    engine = _brain(Settings()).engine
+    for line in _lines(sys.stdin):
+        _print_json(engine.understand(line).as_dict())
+        sys.stdout.flush()
+
+
+@cli.command()
+def talk() -> None:
+    """Đọc dòng JSON {"conversation", "text"}, giữ mạch từng cuộc trò chuyện."""
+    from bot.codec import reply_to_json
+    from bot.conversation.model import Session
+
+    brain = _brain(Settings())
+    sessions: dict[str, Session] = {}
+    for number, line in enumerate(_lines(sys.stdin), 1):
+        if not line.strip():
+            continue
+        try:
+            message = json.loads(line)
+            conversation, text = str(message["conversation"]), str(message["text"])
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise Failure(f'dòng {number}: cần {{"conversation", "text"}} dạng JSON') from error
+        turn = brain.answer(text, sessions.get(conversation, Session(greeted=True)), datetime.now(UTC))
+        sessions[conversation] = turn.session
+        _print_json(
+            {
+                "conversation": conversation,
+                "replies": [reply_to_json(r) for r in turn.replies],
+                "topic": turn.topic,
+                "aspect": turn.aspect,
+                "status": turn.status.value,
+            }
+        )
+        sys.stdout.flush()
+
+
+@cli.command()
+@click.argument("text", required=False)
+@click.option("--jsonl", is_flag=True, help="đọc mỗi dòng một tên từ đầu vào chuẩn")
+def place(text: str | None, jsonl: bool) -> None:
+    """Tra xã, phường hiện nay theo chữ người dân gõ."""
+    from content.places import load_places
+
+    if (text is None) != jsonl:
+        raise Failure("cần một tên nơi, hoặc --jsonl để đọc từ đầu vào chuẩn")
+    try:
+        places = load_places(Settings().province)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    for line in [text] if text is not None else _lines(sys.stdin):
+        _print_json(places.resolve(line).as_dict())
+        sys.stdout.flush()
+
+
+# the language model
+
+
+@cli.command()
+@click.option("--force", is_flag=True, help="huấn luyện lại và dùng cả khi mô hình mới kém hơn")
+def train(force: bool) -> None:
+    """Huấn luyện mô hình ngôn ngữ cho dữ liệu hiện có."""
+    from content.places import load_places
+
+    from congdanso import brain as brains
+    from congdanso.training import Worse, train_checked
+
+    settings = Settings()
+    places = load_places(settings.province)
+    archive = brains.model_file(settings, places)
+    if archive.is_file() and not force:
+        click.echo(f"Mô hình cho dữ liệu hiện có đã sẵn: {archive}", err=True)
+        return
+    try:
+        report = train_checked(places, archive, force=force)
+    except Worse as error:
+        raise Failure(str(error)) from error
+    click.echo(f"Đã huấn luyện: {archive}\n{report}", err=True)
+
+
+@cli.command()
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="tệp câu<TAB>chủ đề[<TAB>khía cạnh]",
+)
+@click.option("--json", "as_json", is_flag=True)
+def evaluate(file: Path | None, as_json: bool) -> None:
+    """Đo mô hình trên phần để riêng, hoặc trên một tệp."""
+    from congdanso.training import measure
+
+    settings = Settings()
+    engine = _brain(settings).engine
+    try:
+        report = measure(engine, file)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        click.echo(report.as_markdown())
+
+
+# the library
+
+
+@cli.group()
+def content() -> None:
+    """Kho nội dung dùng chung."""
+
+
+@content.command("check")
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=None)
+def content_check(folder: Path | None) -> None:
+    """Soát ngày hết hạn, nguồn, liên kết, tên chủ đề."""
+    from congdanso.brain import today
+    from content.check import check
+    from content.library import DATA
+
+    problems = check(folder or DATA, today(datetime.now(UTC)))
+    for problem in problems:
+        click.echo(
+            f"{problem.severity}: {problem.file}: {problem.where}: {problem.message}", err=problem.severity == "error"
+        )
+    errors = sum(p.severity == "error" for p in problems)
+    click.echo(f"{errors} lỗi, {len(problems) - errors} lưu ý")
+    if errors:
+        raise Failure(f"kho nội dung có {errors} lỗi")
+
+
+# operation
+
+
+@cli.group()
+def db() -> None:
+    """Cơ sở dữ liệu."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Nâng cơ sở dữ liệu lên bản mới nhất."""
+    from bot.storage.database import Database
+    from migrations.upgrade import upgrade
+
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+
+    async def run() -> str:
+        database = Database(settings.url())
+        try:
+            return await upgrade(database)
+        finally:
+            await database.close()
+
+    click.echo(f"Cơ sở dữ liệu ở bản {asyncio.run(run())}")
+
+
+@cli.command()
+def doctor() -> None:
+    """Xem từng phần có chạy được không, và nói cách sửa."""
+    from congdanso.doctor import examine
+
+    settings = Settings()
+    bad = 0
+    for part in examine(settings):
+        click.echo(f"{'tốt ' if part.ok else 'HỎNG'}  {part.name}: {part.detail}")
+        bad += not part.ok
+    if bad:
+        raise Failure(f"{bad} phần cần sửa")

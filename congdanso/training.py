@@ -1,0 +1,91 @@
+"""Training with a look at the result: a model that understands less than the last one is not put to use."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from content.places import Places
+
+
+if TYPE_CHECKING:
+    from nlu.engine import Engine
+    from nlu.evaluation import Report
+
+TOLERANCE: Final = 0.01
+"""A share this much lower on the held-out split counts as worse; less is noise."""
+KEPT: Final = 20
+"""How many reports are kept."""
+
+
+class Worse(Exception):
+    """The new model is worse on the held-out split."""
+
+
+def held_out() -> list[Path]:
+    """Return the files of the held-out split."""
+    from nlu.engine import DATA
+
+    return sorted((DATA / "heldout").glob("*.yml"))
+
+
+def measure(engine: Engine, file: Path | None = None, *, quick: bool = False) -> Report:
+    """Evaluate on the held-out split, or on a TSV file.
+
+    Raises:
+        ValueError: the file is not what it must be.
+    """
+    from nlu.dataset import read
+    from nlu.evaluation import CORRUPTIONS, evaluate
+
+    examples = read([file] if file else held_out())
+    return evaluate(engine, examples, corruptions=("no_accents",) if quick else CORRUPTIONS)
+
+
+def train_checked(places: Places, archive: Path, *, force: bool) -> str:
+    """Train, measure, keep the report, and activate the model unless it is worse than the last one.
+
+    Returns:
+        One line with the figures and, where there was a model before, their change.
+
+    Raises:
+        Worse: and `force` is false; the model in use stays.
+    """
+    from congdanso.brain import lookups
+    from nlu.engine import Engine, train, training_files
+
+    candidate = archive.with_name(f"candidate-{archive.name}")
+    train(training_files(), lookups(places), candidate)
+    report = measure(Engine.load(candidate), quick=True)
+    folder = archive.parent / "reports"
+    last = _last(folder)
+    figures = {
+        "clean": report.accuracy["clean"].first,
+        "no_accents": report.accuracy["no_accents"].first,
+        "aspect": report.aspect,
+    }
+    changes = {name: value - last[name] for name, value in figures.items()} if last else {}
+    line = ", ".join(f"{n} {v:.3f}" + (f" ({changes[n]:+.3f})" if n in changes else "") for n, v in figures.items())
+    if any(change < -TOLERANCE for change in changes.values()) and not force:
+        candidate.unlink()
+        raise Worse(f"mô hình mới kém hơn trên phần để riêng ({line}); giữ mô hình cũ, hoặc dùng --force")
+    _keep(folder, figures, report.as_markdown())
+    candidate.replace(archive)
+    return line
+
+
+def _last(folder: Path) -> dict[str, Any] | None:
+    reports = sorted(folder.glob("*.json"))
+    return dict(json.loads(reports[-1].read_text(encoding="utf-8"))) if reports else None
+
+
+def _keep(folder: Path, figures: dict[str, float], markdown: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    (folder / f"{stamp}.json").write_text(json.dumps(figures), encoding="utf-8")
+    (folder / f"{stamp}.md").write_text(markdown, encoding="utf-8")
+    for old in sorted(folder.glob("*.json"))[:-KEPT]:
+        old.unlink()
+        old.with_suffix(".md").unlink(missing_ok=True)
