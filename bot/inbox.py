@@ -42,8 +42,9 @@ async def accept(database: Database, incoming: Incoming) -> tuple[int, bool]:
                 attempts=0,
             )
             .on_conflict_do_nothing(index_elements=["channel", "account", "update_id"])
+            .returning(inbox.c.id)
         )
-        new = result.rowcount == 1
+        new = result.scalar_one_or_none() is not None
         if new:
             await connection.execute(
                 update(conversation)

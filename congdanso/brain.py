@@ -79,4 +79,5 @@ def load_brain(settings: Settings) -> Brain:
         train_in_subprocess()
     from nlu.engine import Engine
 
-    return Brain(library, places, Engine.load(archive), Dialogue(library, places))
+    engine = Engine.load(archive)
+    return Brain(library, places, engine, Dialogue(library, places, engine.understand))

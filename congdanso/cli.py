@@ -150,7 +150,8 @@ def _block(replies: Any) -> str:
         lines = [reply.text]
         if reply.source is not None:
             lines.append(source_text(reply.source))
-        if reply.buttons and not reply.text.rstrip().endswith("cần hỏi."):
+        listed = reply.buttons and reply.buttons[0].label in reply.text
+        if reply.buttons and not listed:
             lines.append(
                 "  ".join(f"[{i}. {b.label}{' ' + b.url if b.url else ''}]" for i, b in enumerate(reply.buttons, 1))
             )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from content.places import Places
 
-
 if TYPE_CHECKING:
     from nlu.engine import Engine
     from nlu.evaluation import Report

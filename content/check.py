@@ -114,17 +114,17 @@ WORD_RULES: Final = (
 )
 
 _FREE: Final = re.compile(
-    r"miễn phí|(?:không|chẳng) (?:phải )?(?:mất|nộp|đóng|thu|tốn)(?: thêm)?(?: khoản)? ?(?:lệ phí|phí|tiền)|miễn (?:thu |nộp )?lệ phí"
+    r"(?<![“\"])miễn phí|(?:không|chẳng) (?:phải )?(?:mất|nộp|đóng|thu|tốn)(?: thêm)?(?: khoản)? ?(?:lệ phí|phí|tiền)|miễn (?:thu |nộp )?lệ phí"
     r"|(?<![\d.])0 đồng",
     re.IGNORECASE,
 )
 """Wordings that tell a citizen there is nothing to pay."""
 _CITATION: Final = re.compile(
     r"\btheo\b.{0,80}(?:Luật|Nghị quyết|Nghị định|Thông tư|Quyết định|\bmã \d\.\d{6}|Cổng Dịch vụ công)|"
-    r"\bcổng (?:ghi|nêu)\b|\d+/\d{4}/[A-ZĐ]",
+    r"\((?:Luật|Nghị định|Nghị quyết|Thông tư) |\bcổng (?:ghi|nêu)\b|\d+/\d{4}/[A-ZĐ]",
     re.IGNORECASE,
 )
-_MONEY: Final = re.compile(r"(?<![\d.,/])(?<!số )(?<!mẫu )(?<!Mẫu )(\d[\d.,]*)(\s*)(triệu đồng|tỷ đồng|nghìn đồng|đồng|VNĐ|VND|đ)(?![\w/])")
+_MONEY: Final = re.compile(r"(?<![\d.,/])(\d[\d.,]*)(\s*)(triệu đồng|tỷ đồng|nghìn đồng|đồng|VNĐ|VND|đ)(?![\w/])")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:\.\d{3})*")
 _SITE: Final = re.compile(r"(?<![\w@.-])((?:[a-z0-9-]+\.)+(?:vn|com|net|org|info))(?![\w-])", re.IGNORECASE)
 _URL: Final = re.compile(r"https?://[^\s\"'”)\]]+")
@@ -355,6 +355,8 @@ def _check_amounts(name: str, aspect: str, section: Section) -> Iterator[Problem
         for figure, gap, unit in _MONEY.findall(text):
             if unit == "đồng" and not _GROUPED.fullmatch(figure.rstrip(".,")):
                 yield Problem(name, where, f"số tiền “{figure} {unit}” viết sai; viết như 7.000 đồng")
+            elif unit == "đ" and len(figure) < 4:
+                continue  # the name of a form: "mẫu 1đ"
             elif unit in {"VNĐ", "VND", "đ"} or not gap:
                 yield Problem(name, where, f"số tiền “{figure}{gap}{unit}”: viết “7.000 đồng”, có dấu cách")
     for number, fact in enumerate(section.facts, start=1):

@@ -22,6 +22,7 @@ from bot.conversation.model import (
     Rated,
     Reply,
     Session,
+    SourceLine,
     Subscribed,
     Turn,
     Unsubscribed,
@@ -183,9 +184,9 @@ class Actions:
         assert match.code is not None
         assert match.ward is not None
         if match.old_ward is not None:
-            text = say("ward_set_from_old", old=match.old_ward, ward=match.ward, province=self._places.title)
+            text = say("ward_set_from_old", old=match.old_ward, ward=inside(match.ward), province=self._places.title)
         else:
-            text = say("ward_set", ward=match.ward, province=self._places.title)
+            text = say("ward_set", ward=inside(match.ward), province=self._places.title)
         return self._ward_taken(text, match.ward, match.code, session)
 
     def _ward_pressed(self, code: str, session: Session) -> Turn | None:
@@ -194,7 +195,7 @@ class Actions:
         ward = self._places.ward(code)
         if ward is None:
             return None
-        text = say("ward_set", ward=ward.name, province=self._places.title)
+        text = say("ward_set", ward=inside(ward.name), province=self._places.title)
         return self._ward_taken(text, ward.name, code, session)
 
     def _ward_taken(self, text: str, name: str, code: str, session: Session) -> Turn:
@@ -206,7 +207,7 @@ class Actions:
             Button(label("offer_subscribe_buttons", "no"), "n:no"),
         )
         return Turn(
-            (Reply(f"{text}\n{say('offer_subscribe', ward=name)}", buttons),),
+            (Reply(f"{text}\n{say('offer_subscribe', ward=inside(name))}", buttons),),
             replace(chosen, pending=Pending("confirm", buttons)),
             AnswerStatus.ACTION_DONE,
             "chon-xa-phuong",
@@ -225,19 +226,28 @@ class Actions:
             if not match.candidates:
                 return None
             lines = [
-                say("merged_into", old=c.old_ward or c.ward, ward=c.ward, province=self._places.title)
+                say("merged_into", old=c.old_ward or c.ward, ward=inside(c.ward), province=self._places.title)
                 for c in match.candidates[:6]
             ]
-            return _done(session, "\n".join(lines), AnswerStatus.ANSWERED, "sap-nhap-xa-moi")
+            return self._sourced(_done(session, "\n".join(lines), AnswerStatus.ANSWERED, "sap-nhap-xa-moi"))
         if match.old_ward is not None:
-            told = say("merged_into", old=match.old_ward, ward=match.ward, province=self._places.title)
+            told = say("merged_into", old=match.old_ward, ward=inside(match.ward), province=self._places.title)
         else:
             told = say("merged_same", ward=match.ward, province=self._places.title)
         former = self._places.former(match.code)
         if former:
             told += "\n" + say("merged_from", ward=match.ward, olds=", ".join(former))
         buttons = (topic_button(self._library, "sap-nhap-giay-to"),) if "sap-nhap-giay-to" in self._library else ()
-        return _done(session, told, AnswerStatus.ANSWERED, "sap-nhap-xa-moi", buttons)
+        return self._sourced(_done(session, told, AnswerStatus.ANSWERED, "sap-nhap-xa-moi", buttons))
+
+    def _sourced(self, turn: Turn) -> Turn:
+        """Add the source of the list of communes: the one the library's own answer on the merger names."""
+        topic = self._library.get("sap-nhap-xa-moi")
+        if topic is None:
+            return turn
+        source = next(iter(topic.sources.values()))
+        line = SourceLine(source.title, source.url or topic.link, source.seen_on)
+        return replace(turn, replies=(replace(turn.replies[0], source=line),))
 
     # announcements
 
@@ -249,7 +259,7 @@ class Actions:
         ward = self._places.ward(session.ward)
         name = ward.name if ward is not None else session.ward
         on = replace(session, subscribed=True)
-        return _done(on, say("subscribed", ward=name), AnswerStatus.ACTION_DONE, "nhan-thong-bao", (), (Subscribed(),))
+        return _done(on, say("subscribed", ward=inside(name)), AnswerStatus.ACTION_DONE, "nhan-thong-bao", (), (Subscribed(),))
 
     def _unsubscribe(self, session: Session, _: str) -> Turn:
         off = replace(session, subscribed=False)
@@ -259,7 +269,7 @@ class Actions:
 
     def _officer(self, session: Session, _: str) -> Turn:
         ward = self._places.ward(session.ward) if session.ward else None
-        text = say("officer_offer", ward=ward.name) if ward else say("officer_offer_nowhere")
+        text = say("officer_offer", ward=inside(ward.name)) if ward else say("officer_offer_nowhere")
         cancel = Button(say("officer_cancel"), "o:no")
         return Turn(
             (Reply(text, (cancel,)),),
@@ -349,6 +359,11 @@ class Actions:
 
     def _smalltalk(self, session: Session, key: str, topic: str) -> Turn:
         return _done(session, say(key), AnswerStatus.SMALLTALK, topic)
+
+
+def inside(name: str) -> str:
+    """Return a unit's name as it stands inside a sentence: "xã Phủ Thông"."""
+    return name[:1].lower() + name[1:]
 
 
 def _done(

@@ -7,6 +7,7 @@ them with a turn, or None to pass on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -40,7 +41,29 @@ OPTION_FLOOR: Final = 0.03
 """A topic less probable than this is not offered."""
 OPTIONS: Final = 4
 BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
-SWITCH_WORDS: Final = ("con", "the con", "vay con", "the", "vay", "neu", "the neu", "con neu")
+SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
+SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
+SURE: Final = 0.8
+"""A text that names its own topic this clearly needs no help from the topic before."""
+SWITCH_FLOOR: Final = 0.2
+"""A neighbour less probable than this is not what was meant."""
+ASPECT_WORDS: Final = {
+    "giay-to": r"giay|can gi|ho so|mang theo",
+    "cach-lam": r"cach|the nao|nhu nao|ntn|cac buoc|qua mang|truc tuyen|online",
+    "le-phi": r"phi|tien|mien|gia|bao nhieu",
+    "thoi-gian": r"bao lau|may ngay|thoi gian|khi nao|bao gio|han",
+    "noi-nop": r"o dau|cho nao|noi nao|nop dau|den dau",
+    "doi-tuong": r"\bai\b|dieu kien|doi tuong",
+    "can-cu": r"luat|nghi dinh|thong tu|quy dinh",
+    "bieu-mau": r"mau|to khai|don",
+    "ket-qua": r"ket qua|nhan duoc gi|duoc gi|hieu luc",
+}
+"""Words that really ask for an aspect; in "còn cấp lại thì sao" there are none, so the aspect of before stays."""
+
+
+def explicit_aspects(folded: str) -> set[str]:
+    """Return the aspects that a folded text asks for in so many words."""
+    return {aspect for aspect, words in ASPECT_WORDS.items() if re.search(words, folded)}
 
 
 class Understand(Protocol):
@@ -63,9 +86,11 @@ class Moment:
 class Dialogue:
     """Answers turns. Holds only read-only knowledge, so one object serves all conversations."""
 
-    def __init__(self, library: Library, places: Places) -> None:
+    def __init__(self, library: Library, places: Places, understand: Understand | None = None) -> None:
+        """Take the knowledge, and a way to ask what an elliptic text means once its topic is added to it."""
         self.library = library
         self.places = places
+        self._understand = understand
         self.actions = Actions(library, places)
 
     def reply(self, said: Said, understanding: Understanding | None, session: Session, today: date) -> Turn:
@@ -213,36 +238,42 @@ class Dialogue:
     def _when_follow_up(self, m: Moment) -> Turn | None:
         """The topic or the aspect of before: "thế lệ phí bao nhiêu?", "còn cấp lại thì sao?"."""
         u = _given(m)
-        topic = m.session.topic
-        if u.intent == FOLLOW_UP:
-            if topic is None or topic not in self.library:
-                return _turn(m, say("which_topic"), AnswerStatus.CLARIFIED)
-            return self.tell(m, topic, u.aspects)
-        if topic is None or topic not in self.library or not self._is_short(m):
+        topic = m.session.topic if m.session.topic in self.library else None
+        if topic is not None and self._switches(m) and (sibling := self._sibling(m, topic)) is not None:
+            asked = tuple(a for a in u.aspects if a in explicit_aspects(m.folded))
+            carried = (m.session.aspect,) if m.session.aspect else ()
+            return self.tell(m, sibling, asked or carried)
+        if u.intent != FOLLOW_UP:
             return None
-        if (sibling := self._sibling(m, topic)) is None:
-            return None
-        special = tuple(a for a in u.aspects if a != "tong-quan")
-        carried = (m.session.aspect,) if m.session.aspect and m.folded.startswith(SWITCH_WORDS) else ()
-        return self.tell(m, sibling, special or carried)
+        if topic is None:
+            return _turn(m, say("which_topic"), AnswerStatus.CLARIFIED)
+        return self.tell(m, topic, u.aspects)
 
     @staticmethod
-    def _is_short(m: Moment) -> bool:
-        return len(m.folded.split()) <= 9
+    def _switches(m: Moment) -> bool:
+        """Whether a short text goes over to a neighbour of the topic: "còn …", "thế … thì sao"."""
+        words = m.folded.split()
+        return len(words) <= 9 and words[0] in SWITCH_WORDS and (words[0] == "con" or "con" in words[:2] or "sao" in words[-2:])
 
     def _sibling(self, m: Moment, topic: str) -> str | None:
-        """In a short "còn …": the neighbour of the current topic that the text most likely means, the topic itself included."""
+        """The neighbour that a switch most likely means: asked again with the current topic's name added."""
         u = _given(m)
-        if not m.folded.startswith(SWITCH_WORDS):
-            return None
-        family = {topic, *self.library[topic].similar, *self.library[topic].next_steps}
-        family |= {slug for slug in self.library if topic in self.library[slug].similar}
-        ranked = [(u.topic, u.confidence), *((a.topic, a.confidence) for a in u.alternatives)]
-        inside = [(slug, p) for slug, p in ranked if slug in family and slug in self.library]
-        best_outside = max((p for slug, p in ranked if slug not in family), default=0.0)
-        if not inside or inside[0][1] * 4 < best_outside or (not u.in_scope and inside[0][1] < OPTION_FLOOR):
-            return None
-        return inside[0][0]
+        known = self.library[topic]
+        family = {*known.similar, *known.next_steps, *(s for s in self.library if topic in self.library[s].similar)}
+        readings = [u]
+        if self._understand is not None:
+            core = " ".join(w for w in m.said.text.split() if choices.fold(w) not in SWITCH_FILLERS)
+            readings += [self._understand(f"{core} {name}") for name in (known.label, *known.names[:1])]
+        scores: dict[str, float] = {}
+        for reading in readings:
+            for slug, p in ((reading.topic, reading.confidence), *((a.topic, a.confidence) for a in reading.alternatives)):
+                if slug in self.library and slug != topic:
+                    scores[slug] = scores.get(slug, 0.0) + p * (1.0 if slug in family else 0.25)
+        best = max(scores, key=lambda slug: scores[slug], default=None)
+        certain = u.in_scope and u.topic in self.library and u.confidence >= SURE
+        if certain and u.topic != topic:
+            return u.topic
+        return best if best is not None and scores[best] >= SWITCH_FLOOR else None
 
     def _when_out_of_scope(self, m: Moment) -> Turn | None:
         u = _given(m)

@@ -1,0 +1,123 @@
+"""One message of the web and its answer: accepted at the door, its turn taken here and now, the answer read back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, select
+
+from bot.channels.web.channel import ACCOUNT, CHANNEL, address
+from bot.codec import reply_to_json
+from bot.conversation.messages import say
+from bot.conversation.model import AnswerStatus, Reply
+from bot.inbox import ACCEPTED, DEAD, accept
+from bot.messages import Incoming
+from bot.storage.database import Database
+from bot.storage.tables import inbox, outbox
+from bot.turns import Clock, Turns
+
+PATIENCE: Final = 10.0
+"""Seconds to wait while somebody else works on the conversation."""
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 0.25
+"""Seconds between two tries for the lease, growing from the first to the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the contract promises as the body of a response."""
+
+    replies: tuple[dict[str, Any], ...]
+    topic: str | None
+    aspect: str | None
+    status: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON object of the contract."""
+        return {"replies": list(self.replies), "topic": self.topic, "aspect": self.aspect, "status": self.status}
+
+
+@asynccontextmanager
+async def leased(turns: Turns, conversation_id: int) -> AsyncIterator[bool]:
+    """Try to hold a conversation for the length of a block; the value says whether it is held."""
+    held = await turns.lease(conversation_id)
+    try:
+        yield held
+    finally:
+        if held:
+            await asyncio.shield(turns.release(conversation_id))
+
+
+class Exchange:
+    """Answers messages of the web within the request that brought them."""
+
+    def __init__(
+        self,
+        database: Database,
+        turns: Turns,
+        wake: Callable[[], None],
+        clock: Clock,
+        *,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._database = database
+        self._turns = turns
+        self._wake = wake
+        self._clock = clock
+        self._patience = patience
+
+    async def answer(self, chat: str, message_id: str, kind: str, text: str) -> Answer | None:
+        """Store a message and return its answer, now or from the last time the same id came.
+
+        Args:
+            message_id: the client's own name for the message, unique within its conversation.
+            kind: text, button or opened (see `bot.messages.Incoming`).
+
+        Returns:
+            None if the conversation was busy elsewhere for too long. The message is stored; it will be answered, and
+            the same id fetches that answer.
+        """
+        # Hashed together: one conversation cannot name another's message, and no character of the client's is stored.
+        update_id = hashlib.sha256(f"{chat}:{message_id}".encode("utf-8", "surrogatepass")).hexdigest()
+        incoming = Incoming(address(chat), update_id, kind, text, self._clock())
+        conversation_id, _ = await accept(self._database, incoming)
+        deadline = time.monotonic() + self._patience
+        pause = FIRST_PAUSE
+        while True:
+            row = await self._row(update_id)
+            if row is None:
+                break  # The citizen's data were erased between the door and here; sent again, it is a new message.
+            if row["state"] != ACCEPTED:
+                return await self._read(row)
+            async with leased(self._turns, conversation_id) as held:
+                if held:
+                    await self._turns.answer_waiting(conversation_id)
+            if held:
+                continue
+            if time.monotonic() >= deadline:
+                break
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+        self._wake()
+        return None
+
+    async def _row(self, update_id: str) -> RowMapping | None:
+        query = select(inbox.c.id, inbox.c.state, inbox.c.status, inbox.c.topic, inbox.c.aspect).where(
+            inbox.c.channel == CHANNEL, inbox.c.account == ACCOUNT, inbox.c.update_id == update_id
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).mappings().one_or_none()
+
+    async def _read(self, row: RowMapping) -> Answer:
+        query = select(outbox.c.reply).where(outbox.c.inbox_id == row["id"]).order_by(outbox.c.id)
+        async with self._database.read() as connection:
+            replies = tuple((await connection.execute(query)).scalars())
+        if row["state"] == DEAD:
+            return Answer(replies or (reply_to_json(Reply(say("error"))),), None, None, AnswerStatus.ERROR.value)
+        return Answer(replies, row["topic"], row["aspect"], row["status"] or AnswerStatus.ACTION_DONE.value)

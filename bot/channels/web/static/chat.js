@@ -1,0 +1,359 @@
+/* The citizens' chat. Plain ES2017; every text enters the page as text, never as markup.
+   What was said stands in this tab's sessionStorage, the conversation's token in localStorage. */
+(function () {
+  "use strict";
+
+  const byId = (id) => document.getElementById(id);
+  const log = byId("log");
+  const question = byId("question");
+  const words = JSON.parse(byId("chat").dataset.words);
+  const KEPT = 60;
+  const TIMEOUT = 30000;
+  const finePointer = matchMedia("(hover: hover) and (pointer: fine)").matches;
+
+  // Storage may be full, or forbidden: then the conversation lasts as long as the page.
+  function load(store, key) {
+    try { return window[store].getItem("congdanso." + key); } catch (e) { return null; }
+  }
+  function save(store, key, value) {
+    try {
+      if (value === null) window[store].removeItem("congdanso." + key);
+      else window[store].setItem("congdanso." + key, value);
+    } catch (e) { /* see above */ }
+  }
+
+  // An entry is {me, id, send, state: waiting|failed|done, detail} or {bot: replies}.
+  const { entries, pushed } = JSON.parse(load("sessionStorage", "chat") || '{"entries": [], "pushed": []}');
+  const nodes = new Map();
+  let token = load("localStorage", "token");
+  let started = load("localStorage", "started") === "1";
+  let opening = null;
+  let listening = false;
+  let queue = Promise.resolve();
+  let waiting = 0;
+
+  function remember() {
+    save("sessionStorage", "chat", JSON.stringify({ entries: entries.slice(-KEPT), pushed: pushed.slice(-KEPT) }));
+  }
+
+  // Drawing
+
+  function make(tag, className, text) {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    if (text !== undefined) node.textContent = text;
+    return node;
+  }
+
+  function link(className, text, url) {
+    if (!/^(https?:\/\/|tel:|\/(?!\/))/i.test(url || "")) return make("span", className, text);
+    const node = make("a", className, text);
+    node.href = url;
+    node.target = "_blank";
+    node.rel = "noopener";
+    return node;
+  }
+
+  function drawReply(reply) {
+    const turn = make("div", "turn bot latest");
+    turn.append(make("span", "unseen", words.bot));
+    const bubble = make("div", "bubble");
+    const buttons = reply.buttons || [];
+    // A numbered list of the buttons' own labels is for messengers without buttons; here the buttons carry the numbers.
+    const numbered = buttons.map((b, i) => i + 1 + ". " + b.label);
+    const all = reply.text.split("\n").filter((line) => line.trim());
+    const lines = all.filter((line) => !numbered.includes(line));
+    const choices = lines.length < all.length;
+    lines.forEach((line, i) => {
+      const kind = /^[•\-–] /.test(line) ? "item" : /^\d+\. /.test(line) ? "item numbered" : "";
+      const lead = i === 0 && (lines.length > 1 || reply.source) ? "first" : "";
+      bubble.append(make("p", [kind, lead].join(" ").trim(), line));
+    });
+    turn.append(bubble);
+    if (reply.source) {
+      const source = make("p", "source", words.according_to);
+      const day = String(reply.source.seen_on).split("-").reverse().map(Number).join("/");
+      source.append(link("", reply.source.title, reply.source.url), words.seen_on + day + ".");
+      turn.append(source);
+    }
+    if (reply.attachments && reply.attachments.length) {
+      const files = make("ul", "files");
+      reply.attachments.forEach((file) => {
+        const item = make("li");
+        item.append(link("", file.title, file.url));
+        files.append(item);
+      });
+      turn.append(files);
+    }
+    if (buttons.length) {
+      const steps = make("div", choices ? "steps choices" : "steps");
+      buttons.forEach((b, i) => {
+        if (b.url) return steps.append(link("step", b.label, b.url));
+        const button = make("button", "step", all.includes(numbered[i]) ? numbered[i] : b.label);
+        button.type = "button";
+        button.dataset.payload = b.payload;
+        button.dataset.label = b.label;
+        steps.append(button);
+      });
+      turn.append(steps);
+    }
+    return turn;
+  }
+
+  function drawMine(entry) {
+    let turn = nodes.get(entry.id);
+    if (!turn) {
+      turn = make("div", "turn citizen");
+      turn.append(make("span", "unseen", words.me), make("div", "bubble", entry.me));
+      nodes.set(entry.id, turn);
+    }
+    const old = turn.querySelector(".problem");
+    if (old) old.remove();
+    if (entry.state === "failed") {
+      const problem = make("div", "problem");
+      problem.append(make("span", "", entry.detail || words.failed));
+      if (!entry.refused) {
+        const retry = make("button", "", words.retry);
+        retry.type = "button";
+        retry.dataset.retry = entry.id;
+        problem.append(retry);
+      }
+      turn.append(problem);
+    }
+    return turn;
+  }
+
+  function drawReplies(replies) {
+    log.querySelectorAll(".latest").forEach((node) => node.classList.remove("latest"));
+    return replies.map((reply) => log.appendChild(drawReply(reply)));
+  }
+
+  const typing = make("div", "turn bot typing");
+  typing.setAttribute("aria-hidden", "true");
+  typing.append(make("div", "bubble"));
+  for (let i = 0; i < 3; i += 1) typing.firstChild.append(make("i"));
+
+  function show(node) {
+    node.scrollIntoView({ block: "start" });
+  }
+
+  // Talking to the server
+
+  async function call(path, options) {
+    const control = window.AbortController ? new AbortController() : null;
+    const timer = control && setTimeout(() => control.abort(), TIMEOUT);
+    try {
+      const response = await fetch(path, Object.assign({ method: "POST", signal: control && control.signal }, options));
+      if (response.ok) return await response.json();
+      const problem = await response.json().catch(() => ({}));
+      throw Object.assign(new Error(), { status: response.status, detail: problem.detail });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  function send(message) {
+    return call("api/chat/messages", {
+      headers: { Authorization: "Bearer " + token, "Content-Type": "application/json" },
+      body: JSON.stringify(message),
+    });
+  }
+
+  function forget() {
+    token = null;
+    started = false;
+    opening = null;
+    save("localStorage", "token", null);
+    save("localStorage", "started", null);
+    save("sessionStorage", "last", null);
+  }
+
+  async function begin() {
+    if (!token) {
+      token = (await call("api/chat/sessions")).token;
+      save("localStorage", "token", token);
+    }
+    if (!started) {
+      // The introduction this returns already stands on the page.
+      await send({ id: "start", payload: "start" });
+      started = true;
+      save("localStorage", "started", "1");
+    }
+    if (!listening) listen();
+  }
+
+  function open() {
+    if (!opening) {
+      opening = begin().catch((error) => {
+        opening = null;
+        if (error.status === 401) forget();
+        throw error;
+      });
+    }
+    return opening;
+  }
+
+  async function exchange(message) {
+    for (let again = true; ; again = false) {
+      try {
+        await open();
+        return await send(message);
+      } catch (error) {
+        if (error.status !== 401 || !again) throw error;
+        forget();
+      }
+    }
+  }
+
+  async function deliver(entry) {
+    try {
+      const answer = await exchange(Object.assign({ id: entry.id }, entry.send));
+      entry.state = "done";
+      const said = { bot: answer.replies };
+      entries.push(said);
+      typing.remove();
+      drawMine(entry);
+      drawReplies(said.bot);
+    } catch (error) {
+      entry.state = "failed";
+      entry.detail = error.detail && error.status !== 401 ? error.detail : "";
+      entry.refused = error.status === 413 || error.status === 422;
+      drawMine(entry);
+    }
+    waiting -= 1;
+    if (waiting) log.append(typing); else typing.remove();
+    remember();
+    show(nodes.get(entry.id));
+  }
+
+  function post(entry) {
+    entry.state = "waiting";
+    entries.push(entry);
+    remember();
+    log.append(drawMine(entry), typing);
+    show(typing);
+    waiting += 1;
+    queue = queue.then(() => deliver(entry));
+  }
+
+  function say(label, message) {
+    const random = crypto.getRandomValues(new Uint8Array(12));
+    const id = Array.from(random, (byte) => ("0" + byte.toString(16)).slice(-2)).join("");
+    post({ me: label, id: id, send: message });
+  }
+
+  // What the bot says unasked. Read with fetch, which can carry the token in a header where an EventSource cannot.
+
+  async function listen() {
+    if (!window.ReadableStream || !window.TextDecoder) return;
+    listening = true;
+    let pause = 3000;
+    while (token) {
+      try {
+        const headers = { Authorization: "Bearer " + token };
+        const last = load("sessionStorage", "last");
+        if (last) headers["Last-Event-ID"] = last;
+        const response = await fetch("api/chat/stream", { headers: headers, cache: "no-store" });
+        if (response.status === 401) break;
+        if (response.ok) {
+          pause = 3000;
+          await read(response.body.getReader());
+        }
+      } catch (e) { /* the line broke: connect again below */ }
+      await new Promise((go) => {
+        setTimeout(go, pause);
+        addEventListener("online", go, { once: true });
+      });
+      pause = Math.min(pause * 2, 60000);
+    }
+    listening = false;
+  }
+
+  async function read(reader) {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for (;;) {
+      const part = await reader.read();
+      if (part.done) return;
+      const blocks = (rest + decoder.decode(part.value, { stream: true })).split(/\r?\n\r?\n/);
+      rest = blocks.pop();
+      blocks.forEach(take);
+    }
+  }
+
+  function take(block) {
+    const event = { id: "", data: "" };
+    block.split(/\r?\n/).forEach((line) => {
+      const found = /^(id|data): ?(.*)$/.exec(line);
+      if (found) event[found[1]] += found[2];
+    });
+    if (!event.data) return;
+    save("sessionStorage", "last", event.id);
+    if (pushed.includes(event.id)) return;
+    pushed.push(event.id);
+    const replies = [JSON.parse(event.data)];
+    entries.push({ bot: replies });
+    remember();
+    const drawn = drawReplies(replies)[0];
+    if (waiting) log.append(typing); else show(drawn);
+  }
+
+  // Hands
+
+  function fit() {
+    question.style.height = "auto";
+    question.style.height = question.scrollHeight + 2 + "px";
+  }
+
+  function submit() {
+    const text = question.value.trim();
+    if (text) say(text, { text: text });
+    question.value = "";
+    fit();
+    question.focus();
+  }
+
+  byId("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  question.addEventListener("input", fit);
+  question.addEventListener("keydown", (event) => {
+    // While an input method is composing a letter, Enter is its own.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    submit();
+  });
+  log.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const data = button.dataset;
+    if (data.retry) {
+      const at = entries.findIndex((entry) => entry.id === data.retry);
+      if (at >= 0) post(entries.splice(at, 1)[0]);
+    } else if (data.payload) {
+      say(data.label || button.textContent, { payload: data.payload });
+    } else if (data.text) {
+      say(data.text, { text: data.text });
+    }
+    // On a phone this would open the keyboard over the answer.
+    if (finePointer) question.focus({ preventScroll: true });
+  });
+  byId("afresh").addEventListener("click", () => {
+    if (!confirm(words.afresh)) return;
+    forget();
+    save("sessionStorage", "chat", null);
+    location.reload();
+  });
+
+  document.querySelectorAll(".needs-script").forEach((node) => { node.hidden = false; });
+  const unfinished = [];
+  entries.slice().forEach((entry) => {
+    if (entry.bot) drawReplies(entry.bot);
+    else log.append(drawMine(entry));
+    if (entry.state === "waiting") unfinished.push(entry);
+  });
+  unfinished.forEach((entry) => post(entries.splice(entries.indexOf(entry), 1)[0]));
+  if (entries.length && log.lastElementChild) show(log.lastElementChild);
+  open().catch(() => { /* tried again with the first question */ });
+})();

@@ -1,0 +1,149 @@
+"""What the messenger says decides what becomes of a reply."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from bot.codec import reply_to_json
+from bot.conversation.model import Reply
+from bot.messages import ContactStopped, Misconfigured, Moved, OutsideWindow, Rejected, RetryAfter, Sent, Transient
+from bot.sender import MAX_ATTEMPTS, Sender
+from bot.storage.database import Database
+from bot.storage.tables import outbox
+from tests.builders import Citizen, Clock, FakeChannel
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def queue(database: Database, clock: Clock, *texts: str) -> tuple[int, Citizen]:
+    citizen = Citizen(database, clock)
+    conversation_id, _ = await citizen.says("…")
+    async with database.write() as connection:
+        for text in texts:
+            await connection.execute(
+                insert(outbox).values(
+                    conversation_id=conversation_id,
+                    reply=reply_to_json(Reply(text)),
+                    state="queued",
+                    attempts=0,
+                    next_attempt_at=clock(),
+                    created_at=clock(),
+                )
+            )
+    return conversation_id, citizen
+
+
+async def states(database: Database) -> list[tuple[str, int, str | None]]:
+    async with database.read() as connection:
+        rows = (await connection.execute(select(outbox).order_by(outbox.c.id))).mappings().all()
+    return [(r["state"], r["attempts"], r["reason"]) for r in rows]
+
+
+def sender(database: Database, channel: FakeChannel, clock: Clock) -> Sender:
+    return Sender(database, channel.channels(), clock=clock, rng=random.Random(1))
+
+
+async def test_replies_leave_in_order(database: Database, clock: Clock) -> None:
+    conversation_id, _ = await queue(database, clock, "một", "hai", "ba")
+    channel = FakeChannel()
+    assert await sender(database, channel, clock).send_queued(conversation_id) == 3
+    assert [text for _, text in channel.sent] == ["một", "hai", "ba"]
+    assert {state for state, _, _ in await states(database)} == {"sent"}
+
+
+async def test_a_wait_is_obeyed_to_the_second_and_holds_the_whole_account(database: Database, clock: Clock) -> None:
+    conversation_id, _ = await queue(database, clock, "một", "hai")
+    channel = FakeChannel(outcomes=[RetryAfter(7)])
+    sends = sender(database, channel, clock)
+    assert await sends.send_queued(conversation_id) == 0
+    clock.pass_(seconds=6.9)
+    assert await sends.send_queued(conversation_id) == 0
+    clock.pass_(seconds=0.2)
+    assert await sends.send_queued(conversation_id) == 2
+    assert [text for _, text in channel.sent] == ["một", "hai"]
+    assert (await states(database))[0][1] == 1
+
+
+@pytest.mark.parametrize("maybe", [False, True])
+async def test_a_passing_fault_is_retried_even_if_the_reply_may_have_arrived(
+    database: Database, clock: Clock, maybe: bool
+) -> None:
+    conversation_id, _ = await queue(database, clock, "một", "hai")
+    channel = FakeChannel(outcomes=[Transient("no answer", maybe_sent=maybe)])
+    sends = sender(database, channel, clock)
+    assert await sends.send_queued(conversation_id) == 0
+    assert (await states(database))[0] == ("queued", 1, "no answer")
+    clock.pass_(seconds=2)
+    assert await sends.send_queued(conversation_id) == 2
+
+
+async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply_go(
+    database: Database, clock: Clock
+) -> None:
+    conversation_id, _ = await queue(database, clock, "một", "hai")
+    channel = FakeChannel(outcomes=[Transient("down")] * MAX_ATTEMPTS)
+    sends = sender(database, channel, clock)
+    for _ in range(MAX_ATTEMPTS):
+        await sends.send_queued(conversation_id)
+        clock.pass_(hours=1)
+    assert (await states(database))[0] == ("failed", MAX_ATTEMPTS, "down")
+    assert channel.sent == [("1001", "hai")]
+
+
+async def test_a_citizen_who_blocked_the_bot_gets_nothing_more(database: Database, clock: Clock) -> None:
+    conversation_id, citizen = await queue(database, clock, "một", "hai")
+    channel = FakeChannel(outcomes=[ContactStopped("blocked")])
+    await sender(database, channel, clock).send_queued(conversation_id)
+    assert [state for state, _, _ in await states(database)] == ["failed", "failed"]
+    assert (await citizen.row())["stopped_at"] is not None
+    assert channel.sent == []
+
+
+@pytest.mark.parametrize("outcome", [Rejected("bad"), OutsideWindow("7 days")])
+async def test_what_will_never_be_taken_is_not_retried(database: Database, clock: Clock, outcome: Any) -> None:
+    conversation_id, _ = await queue(database, clock, "một", "hai")
+    channel = FakeChannel(outcomes=[outcome])
+    await sender(database, channel, clock).send_queued(conversation_id)
+    assert [state for state, _, _ in await states(database)] == ["failed", "sent"]
+
+
+async def test_a_moved_chat_is_followed(database: Database, clock: Clock) -> None:
+    conversation_id, _ = await queue(database, clock, "một")
+    channel = FakeChannel(outcomes=[Moved("-100200")])
+    await sender(database, channel, clock).send_queued(conversation_id)
+    assert channel.sent == [("-100200", "một")]
+
+
+async def test_a_broken_account_keeps_its_replies(database: Database, clock: Clock) -> None:
+    conversation_id, _ = await queue(database, clock, "một")
+    channel = FakeChannel(outcomes=[Misconfigured("401")])
+    sends = sender(database, channel, clock)
+    await sends.send_queued(conversation_id)
+    assert (await states(database))[0] == ("queued", 0, "401")
+    clock.pass_(minutes=2)
+    await sends.send_queued(conversation_id)
+    assert channel.sent == [("1001", "một")]
+
+
+async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(database: Database, clock: Clock) -> None:
+    conversation_id, _ = await queue(database, clock, "một")
+
+    class Dies(FakeChannel):
+        async def send(self, chat: str, reply: Any) -> Any:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await sender(database, Dies(), clock).send_queued(conversation_id)
+    assert (await states(database))[0][0] == "sending"
+    channel = FakeChannel(outcomes=[Sent("9")])
+    await sender(database, channel, clock).send_queued(conversation_id)
+    assert [text for _, text in channel.sent] == ["một"]

@@ -1,0 +1,203 @@
+"""What was accepted is answered: once, in order, by one process at a time, whatever happens in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import func, select
+
+from bot.storage.database import Database
+from bot.storage.tables import conversation, inbox, outbox, review
+from bot.turns import Turns
+from tests.builders import Citizen, Clock
+
+if TYPE_CHECKING:
+    from congdanso.brain import Brain
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def turns(database: Database, brain: Brain, clock: Clock) -> Turns:
+    return Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a")
+
+
+async def work(turns: Turns) -> int:
+    """Do everything that is due; return how many turns were taken."""
+    taken = 0
+    for conversation_id in await turns.claim():
+        taken += await turns.answer_waiting(conversation_id)
+        await turns.release(conversation_id)
+    return taken
+
+
+async def test_the_same_update_twice_is_one_turn(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    _, new = await citizen.says("làm giấy khai sinh cần gì", update_id="77")
+    _, again = await citizen.says("làm giấy khai sinh cần gì", update_id="77")
+    assert (new, again) == (True, False)
+    assert await work(turns) == 1
+    assert sum("iấy chứng sinh" in text for text in await citizen.got()) == 1
+
+
+async def test_messages_of_one_citizen_are_answered_in_order(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
+    await citizen.says("thế mất mấy ngày")
+    assert await work(turns) == 2
+    answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
+    assert "7.000 đồng" in answers[0]
+    assert "3 ngày" in answers[1]
+
+
+async def test_the_text_of_a_message_is_forgotten_once_it_is_answered(
+    database: Database, clock: Clock, turns: Turns
+) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("làm hộ chiếu ở đâu")
+    await work(turns)
+    async with database.read() as connection:
+        row = (await connection.execute(select(inbox))).mappings().one()
+    assert row["text"] is None
+    assert (row["state"], row["topic"], row["aspect"]) == ("done", "ho-chieu", "noi-nop")
+
+
+async def test_two_processes_do_not_take_the_same_conversation(
+    database: Database, brain: Brain, clock: Clock, turns: Turns
+) -> None:
+    other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
+    await Citizen(database, clock).says("xin chào")
+    assert len(await turns.claim()) == 1
+    assert await other.claim() == []
+
+
+async def test_the_work_of_a_dead_process_is_taken_over(
+    database: Database, brain: Brain, clock: Clock, turns: Turns
+) -> None:
+    other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
+    citizen = Citizen(database, clock)
+    await citizen.says("xin chào")
+    await turns.claim()  # … and dies here
+    clock.pass_(seconds=61)
+    assert await work(other) == 1
+    assert len(await citizen.got()) >= 1
+
+
+async def test_a_message_that_comes_while_another_is_worked_on_is_not_forgotten(
+    database: Database, clock: Clock, turns: Turns
+) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("xin chào")
+    [conversation_id] = await turns.claim()
+    await turns.answer_waiting(conversation_id)
+    await citizen.says("cảm ơn nhé")
+    await turns.release(conversation_id)
+    assert await work(turns) == 1
+    assert (await citizen.row())["lease_owner"] is None
+
+
+async def test_a_message_that_cannot_be_handled_is_put_aside_with_its_reason(
+    database: Database, brain: Brain, clock: Clock
+) -> None:
+    def broken(text: str) -> None:
+        raise ZeroDivisionError
+
+    turns = Turns(database, brain.dialogue, broken, clock=clock, owner="a")  # type: ignore[arg-type]
+    citizen = Citizen(database, clock)
+    await citizen.says("khai sinh")
+    await work(turns)
+    async with database.read() as connection:
+        row = (await connection.execute(select(inbox))).mappings().one()
+    assert (row["state"], row["attempts"], row["reason"], row["text"]) == ("dead", 3, "ZeroDivisionError", None)
+    assert "trục trặc" in (await citizen.got())[-1]
+
+
+async def test_consent_commune_and_subscription_are_kept(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("", kind="opened")
+    await work(turns)
+    for step in ("c:ok",):
+        await citizen.presses(step)
+        await work(turns)
+    await citizen.says("xã Vi Hương")
+    await work(turns)
+    await citizen.presses("n:yes")
+    await work(turns)
+    row = await citizen.row()
+    assert row["consented_at"] is not None
+    assert (row["ward"], row["subscribed"]) == (row["session"]["ward"], True)
+    assert "Phủ Thông" in (await citizen.got())[-1]
+
+
+async def test_one_word_stops_announcements(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("xã Phủ Thông")
+    await citizen.presses("n:yes")
+    await citizen.says("dừng thông báo")
+    await work(turns)
+    assert (await citizen.row())["subscribed"] is False
+
+
+async def test_erasing_leaves_nothing_of_the_citizen(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    for text in ("chọn xã Phủ Thông", "xin giấy phép mở quán karaoke"):
+        await citizen.says(text)
+    await citizen.presses("c:ok")
+    await citizen.says("xin giấy phép mở quán karaoke")
+    await citizen.presses("x:yes")
+    await work(turns)
+    row = await citizen.row()
+    assert (row["ward"], row["subscribed"], row["consented_at"]) == (None, False, None)
+    assert row["session"]["recent"] == []
+    async with database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(review)) == 0
+        assert await connection.scalar(select(func.count()).select_from(inbox)) == 1
+
+
+async def test_questions_without_an_answer_are_kept_only_with_consent(
+    database: Database, clock: Clock, turns: Turns
+) -> None:
+    async def kept() -> list[str]:
+        async with database.read() as connection:
+            return list((await connection.execute(select(review.c.text))).scalars())
+
+    citizen = Citizen(database, clock)
+    await citizen.says("xin giấy phép mở quán karaoke thế nào")
+    await work(turns)
+    assert await kept() == []
+    await citizen.presses("c:ok")
+    await citizen.says("xin giấy phép mở quán karaoke thế nào")
+    await work(turns)
+    assert await kept() == ["xin giấy phép mở quán karaoke thế nào"]
+
+
+async def test_a_personal_number_is_refused_and_stands_nowhere(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.presses("c:ok")
+    await citizen.says("căn cước của tôi 019203004567 bị mất")
+    await work(turns)
+    assert "không lưu và không xử lý" in (await citizen.got())[-1]
+    async with database.read() as connection:
+        for table in (conversation, inbox, outbox, review):
+            rows = (await connection.execute(select(table))).mappings().all()
+            assert "019203004567" not in repr(rows)
+
+
+async def test_a_citizen_who_leaves_is_remembered_and_comes_back(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("xã Phủ Thông")
+    await citizen.presses("n:yes")
+    await citizen.says("", kind="stopped")
+    await work(turns)
+    row = await citizen.row()
+    assert row["stopped_at"] is not None
+    assert row["subscribed"] is False
+    await citizen.says("xin chào")
+    await work(turns)
+    assert (await citizen.row())["stopped_at"] is None

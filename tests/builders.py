@@ -1,0 +1,108 @@
+"""Builders that make test data read like what it stands for."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from bot.inbox import accept
+from bot.messages import Address, Capabilities, Channels, Incoming, Outcome, Sent
+from bot.storage.database import Database
+from bot.storage.tables import conversation, outbox
+from nlu.understanding import Understanding
+
+MORNING = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+"""Nine o'clock in the morning of 22/11/2026 in Thái Nguyên."""
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = MORNING
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@dataclass
+class Citizen:
+    """Somebody who writes on a channel; numbers their own updates."""
+
+    database: Database
+    clock: Clock
+    chat: str = "1001"
+    channel: str = "telegram"
+    account: str = "default"
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    async def says(self, text: str, *, kind: str = "text", update_id: str | None = None) -> tuple[int, bool]:
+        incoming = Incoming(
+            Address(self.channel, self.account, self.chat),
+            update_id or f"{self.chat}-{next(self.numbers)}",
+            kind,
+            text,
+            self.clock(),
+        )
+        return await accept(self.database, incoming)
+
+    async def presses(self, payload: str) -> tuple[int, bool]:
+        return await self.says(payload, kind="button")
+
+    async def row(self) -> Any:
+        async with self.database.read() as connection:
+            query = select(conversation).where(conversation.c.chat == self.chat, conversation.c.channel == self.channel)
+            return (await connection.execute(query)).mappings().one()
+
+    async def got(self) -> list[str]:
+        """The texts of all replies to this citizen, in order."""
+        async with self.database.read() as connection:
+            query = (
+                select(outbox.c.reply)
+                .join(conversation, conversation.c.id == outbox.c.conversation_id)
+                .where(conversation.c.chat == self.chat, conversation.c.channel == self.channel)
+                .order_by(outbox.c.id)
+            )
+            return [reply["text"] for reply in (await connection.execute(query)).scalars()]
+
+
+@dataclass
+class FakeChannel:
+    """A channel that notes what it was asked to send and answers from a list of outcomes, then with success."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    name: str = "telegram"
+    account: str = "default"
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(4096, buttons=True))
+    sent: list[tuple[str, str]] = field(default_factory=list)
+
+    async def send(self, chat: str, reply: Any) -> Outcome:
+        outcome = self.outcomes.pop(0) if self.outcomes else Sent(str(len(self.sent) + 1))
+        if isinstance(outcome, Sent):
+            self.sent.append((chat, reply.text))
+        return outcome
+
+    def channels(self) -> Channels:
+        return Channels({(self.name, self.account): self})
+
+
+def understood(topic: str | None, *aspects: str, confidence: float = 0.95, **fields: Any) -> Understanding:
+    """An understanding as the model would give it."""
+    values: dict[str, Any] = {
+        "text": "…",
+        "intent": topic or "hoi-tiep",
+        "topic": topic,
+        "aspects": aspects,
+        "entities": (),
+        "confidence": confidence,
+        "in_scope": True,
+        "alternatives": (),
+    }
+    return Understanding(**(values | fields))
