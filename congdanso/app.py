@@ -53,7 +53,7 @@ class Recorder:
         self._turns_total = turns_total
 
     async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None:
-        ward = self._places.ward(turn.ward) if turn.ward else None
+        ward = next((w for w in self._places.wards() if w.code == turn.ward), None)
         await record(
             connection,
             TurnAnswered(

@@ -1,7 +1,7 @@
 """Finds what is wrong, stale or forbidden in the base texts, so that nothing false reaches a citizen.
 
-What the schema demands of one file is `content.model`'s business; here are the rules across files, against the calendar, and
-about what this bot may never say. Nothing is changed and nothing is printed.
+What the schema demands of one file is `content.model`'s business; here are the rules across files, against the
+calendar, and about what this bot may never say. Nothing is changed and nothing is printed.
 """
 
 from __future__ import annotations
@@ -94,13 +94,14 @@ class WordRule:
 
 
 _GONE: Final = re.compile(
-    r"không còn|bỏ cấp huyện|kết thúc|trước đây|trước kia|trước ngày|\bcũ\b|đã chuyển|chuyển (?:từ|về)|thay (?:cho )?(?:UBND|cấp|huyện)",
+    r"không còn|bỏ cấp huyện|kết thúc|trước đây|trước kia|trước ngày|\bcũ\b|đã chuyển|chuyển (?:từ|về)"
+    r"|thay (?:cho )?(?:UBND|cấp|huyện)|còn nhắc",
     re.IGNORECASE,
 )
 """Words that show that a sentence speaks of the district level as a thing of the past."""
 _DISTRICT: Final = re.compile(
-    r"\bcấp huyện\b|\b(?:UBND|[ỦU][yỷ] ban nhân dân|Công an|Tòa án nhân dân|Toà án nhân dân|Phòng [^.;:,]{3,40}|Chi nhánh [^.;:,]{3,40})"
-    r"\s+(?:cấp\s+)?(?:quận|huyện|thị xã)\b",
+    r"\bcấp huyện\b|\b(?:UBND|[ỦU][yỷ] ban nhân dân|Công an|Tòa án nhân dân|Toà án nhân dân|Phòng [^.;:,]{3,40}"
+    r"|Chi nhánh [^.;:,]{3,40})\s+(?:cấp\s+)?(?:quận|huyện|thị xã)\b",
     re.IGNORECASE,
 )
 WORD_RULES: Final = (
@@ -114,7 +115,8 @@ WORD_RULES: Final = (
 )
 
 _FREE: Final = re.compile(
-    r"(?<![“\"])miễn phí|(?:không|chẳng) (?:phải )?(?:mất|nộp|đóng|thu|tốn)(?: thêm)?(?: khoản)? ?(?:lệ phí|phí|tiền)|miễn (?:thu |nộp )?lệ phí"
+    r"(?<![“\"])miễn phí|(?:không|chẳng) (?:phải )?(?:mất|nộp|đóng|thu|tốn)(?: thêm)?(?: khoản)?"
+    r" ?(?:lệ phí|phí|tiền)|miễn (?:thu |nộp )?lệ phí"
     r"|(?<![\d.])0 đồng",
     re.IGNORECASE,
 )
@@ -383,17 +385,17 @@ def claims_free(text: str) -> bool:
 
 
 def _check_free(name: str, topic: Topic) -> Iterator[Problem]:
-    """An empty cell of the portal reads "Miễn phí" too, so "free" needs a source of its own, or the rule named beside it."""
+    """Find "free" without a source of its own or a rule named beside it: an empty cell of the portal reads so too."""
     section = topic.aspects.get("le-phi")
     if section is None:
         return
-    lines = [("le-phi.answer", section.answer or "", None)]
+    lines: list[tuple[str, str, str | None]] = [("le-phi.answer", section.answer or "", None)]
     lines += [(f"le-phi.facts[{n}]", fact.text, fact.source) for n, fact in enumerate(section.facts, start=1)]
     if any(_CITATION.search(text) for _, text, _ in lines):
         return
     for where, text, source in lines:
         if claims_free(text) and source is None:
-            message = "nói không mất phí thì dòng đó phải có `source` riêng, hoặc mục này nêu quy định, lời ghi của cổng"
+            message = "nói không mất phí thì dòng phải có `source` riêng, hoặc mục nêu quy định, lời ghi của cổng"
             yield Problem(name, where, message)
 
 

@@ -365,9 +365,9 @@ def _is_word(typed: Sequence[_Syllable], lexicon: Mapping[str, tuple[tuple[_Syll
 
 
 _WHERE_LEXICON: Final = _lexicon(_WHERE)
-_OPENING_LEXICON: Final = _lexicon(", ".join((_WHERE, _POLITE, "nhà, quê")))
+_OPENING_LEXICON: Final = _lexicon(f"{_WHERE}, {_POLITE}, nhà, quê")
 _HOME_LEXICON: Final = _lexicon("ở, quê, ngụ")
-_LEAD_LEXICON: Final = _lexicon(", ".join((_WHERE, _POLITE, _FILLERS)))
+_LEAD_LEXICON: Final = _lexicon(f"{_WHERE}, {_POLITE}, {_FILLERS}")
 _TAIL_LEXICON: Final = _lexicon(_TAIL_WORDS)
 _CONNECTIVE_LEXICON: Final = _lexicon(_CONNECTIVES)
 _PLACE_LEXICON: Final = _lexicon("ở, tại")
@@ -636,6 +636,8 @@ class Places:
         if tail is None:
             return None
         areas, hint, sentence = tail
+        if len(head) == 1 and not item.kind and tokens[0].base.isdigit() and tokens[0].base in self._index:
+            return None  # "6, Gò Vấp" is the old ward 6 more likely than the ward Gò Vấp
         everyday = not item.kind and self._elsewhere.is_word(tokens[item.start : item.end])
         anchored = bool(item.kind) or any(a.kind for a in (*left, *areas))
         needs_area = where = False
@@ -679,29 +681,27 @@ class Places:
             elif i == begin and _is_word(word, _NEW_LEXICON) and i + 1 == len(items):
                 hint = "mới"
             elif (word[0].hard or word[0].punct) and _is_word(word, _BELOW_LEXICON):
-                i += 1
-                while i < len(items) and not tokens[items[i].start].hard:
+                while i + 1 < len(items) and not tokens[items[i + 1].start].hard:
                     i += 1
-                continue
-            elif word[0].base.isdigit() or _is_word(word, _TAIL_LEXICON):
-                pass
+            elif _is_word(word, _PLACE_LEXICON) and i + 1 < len(items) and items[i + 1].units:
+                pass  # "Vi Hương ở Bạch Thông": the next piece decides
             elif _is_word(word, _CONNECTIVE_LEXICON):
-                follows = items[i + 1] if i + 1 < len(items) else None
-                if follows is not None:
-                    if _is_foreign(follows) or (
-                        follows.kind and not follows.units and not self._asks(tokens, items, i + 2)
-                    ):
-                        return None
-                    if follows.units and _is_word(word, _PLACE_LEXICON):
-                        i += 1
-                        continue
-                if _is_word(word, _PLACE_LEXICON) and not self._asks(tokens, items, i + 1):
-                    return None
-                return tuple(areas), hint, True
-            else:
+                return (tuple(areas), hint, True) if self._goes_on(tokens, items, i) else None
+            elif not (word[0].base.isdigit() or _is_word(word, _TAIL_LEXICON)):
                 return None
             i += 1
         return tuple(areas), hint, False
+
+    def _goes_on(self, tokens: Sequence[_Syllable], items: Sequence[_Item], i: int) -> bool:
+        """Whether the sentence that begins with the word `i` leaves the name before it what it is."""
+        if _is_word(tokens[items[i].start : items[i].end], _PLACE_LEXICON):
+            return self._asks(tokens, items, i + 1)
+        if i + 1 == len(items):
+            return True
+        follows = items[i + 1]
+        return not _is_foreign(follows) and (
+            not follows.kind or bool(follows.units) or self._asks(tokens, items, i + 2)
+        )
 
     @staticmethod
     def _asks(tokens: Sequence[_Syllable], items: Sequence[_Item], i: int) -> bool:

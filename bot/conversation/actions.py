@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from content.places import PlaceMatch, Places
+from content.places import PlaceMatch, Places, Ward
 
 from bot.conversation import choices
 from bot.conversation.answers import topic_button
@@ -127,6 +127,10 @@ class Actions:
         }
         return simple[payload](session) if payload in simple else None
 
+    def _ward(self, code: str | None) -> Ward | None:
+        """Return the commune with a code; None for a code that an older list had."""
+        return next((ward for ward in self._places.wards() if ward.code == code), None)
+
     # consent
 
     def _agree_button(self) -> Button:
@@ -192,8 +196,7 @@ class Actions:
     def _ward_pressed(self, code: str, session: Session) -> Turn | None:
         if code == "-":
             return _done(session, say("ward_skipped"), AnswerStatus.ACTION_DONE, "chon-xa-phuong")
-        ward = self._places.ward(code)
-        if ward is None:
+        if (ward := self._ward(code)) is None:
             return None
         text = say("ward_set", ward=inside(ward.name), province=self._places.title)
         return self._ward_taken(text, ward.name, code, session)
@@ -256,7 +259,7 @@ class Actions:
             asked = self._choose_ward(session, "")
             first = asked.replies[0]
             return replace(asked, replies=(replace(first, text=f"{say('subscribe_needs_ward')}\n{first.text}"),))
-        ward = self._places.ward(session.ward)
+        ward = self._ward(session.ward)
         name = ward.name if ward is not None else session.ward
         on = replace(session, subscribed=True)
         return _done(on, say("subscribed", ward=inside(name)), AnswerStatus.ACTION_DONE, "nhan-thong-bao", (), (Subscribed(),))
@@ -268,7 +271,7 @@ class Actions:
     # people
 
     def _officer(self, session: Session, _: str) -> Turn:
-        ward = self._places.ward(session.ward) if session.ward else None
+        ward = self._ward(session.ward)
         text = say("officer_offer", ward=inside(ward.name)) if ward else say("officer_offer_nowhere")
         cancel = Button(say("officer_cancel"), "o:no")
         return Turn(
@@ -306,7 +309,7 @@ class Actions:
     # data
 
     def _my_data(self, session: Session, _: str) -> Turn:
-        ward = self._places.ward(session.ward) if session.ward else None
+        ward = self._ward(session.ward)
         recent = ", ".join(self._library[s].label for s in session.recent if s in self._library)
         text = say(
             "my_data",

@@ -317,8 +317,10 @@ class Dialogue:
         return Turn((Reply("\n".join(lines), options),), session, AnswerStatus.CLARIFIED, effects=effects)
 
     def _when_topic(self, m: Moment) -> Turn:
+        """The last step: a topic of the library, or a courtesy too faint to act on."""
         u = _given(m)
-        assert u.topic is not None, "earlier steps answered every turn without a topic"
+        if u.topic is None or u.topic not in self.library:
+            return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
         return self.tell(m, u.topic, u.aspects)
 
     # telling

@@ -99,7 +99,7 @@ def test_a_broken_schema_is_told_in_vietnamese(
 
 
 RULES: list[tuple[str, dict[str, Any], str, str, str]] = [
-    ("dead link", topic(link="https://dichvucong.gov.vn/p/home/dvc-chi-tiet.html?ma=1"), "link", "error", "không được phép"),
+    ("dead link", topic(link="https://dichvucong.gov.vn/p/home/a.html?ma=1"), "link", "error", "không được phép"),
     (
         "address of a source",
         topic(sources={"cong": {"title": "Báo", "url": "https://bao.vn/a", "seen_on": date(2026, 7, 20)}}),
@@ -165,7 +165,7 @@ RULES: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("person", with_answer("Việc này em xin trả lời."), "tong-quan.answer", "error", "xưng"),
     ("district office", with_answer("Nộp tại UBND huyện nơi ở."), "tong-quan.answer", "error", "cấp huyện"),
     ("district police", with_answer("Đến Công an huyện làm thẻ."), "tong-quan.answer", "error", "cấp huyện"),
-    ("district level", with_answer("Cơ quan đăng ký kinh doanh cấp huyện cấp."), "tong-quan.answer", "error", "cấp huyện"),
+    ("district level", with_answer("Do cơ quan thuế cấp huyện cấp."), "tong-quan.answer", "error", "cấp huyện"),
     ("long line", with_answer("Giấy " + "tờ " * 60), "tong-quan.answer", "warning", "dòng dài"),
 ]
 
