@@ -26,10 +26,13 @@ DATA: Final = Path(__file__).parent / "data" / "places"
 MAX_CHARS: Final = 400
 """A longer text is no place name; it is not read."""
 MAX_TOKENS: Final = 60
+MAX_TOKENS_MISSPELT: Final = 20
+"""In a longer text slips of the key are not looked for."""
 MAX_SYLLABLES: Final = 6
 """The longest names ("Văn Miếu - Quốc Tử Giám") have five syllables; one more for slips of the key."""
 SHORTEST_JOINED: Final = 4
 """Letters a name written together needs ("nari")."""
+LONGEST_JOINED: Final = 40
 SHORTEST_MISSPELT: Final = 5
 """Letters a name needs before a wrong accent or two swapped letters are forgiven; one more for any other slip."""
 
@@ -533,7 +536,7 @@ class Places:
                 named = self._name_at(tokens, i, i + width, word, marked)
                 if item is None or (named and named.end > item.end):  # "phuong tien phong" is no Phượng Tiến
                     item = named or _Item(i, i + width, kind=word)
-            if item is None and len(tokens[i].base) > 2 * SHORTEST_JOINED - 2:
+            if item is None and 2 * SHORTEST_JOINED - 2 < len(tokens[i].base) <= LONGEST_JOINED:
                 pieces = self._unjoin(tokens[i].base, tokens[i].shape, i)
                 if pieces:
                     items.extend(pieces)
@@ -788,7 +791,7 @@ class Places:
         """Read a name with one wrong letter or one wrong accent, if only one name of the province is so near."""
         best = 3
         near: dict[str, _Finding] = {}
-        for start in range(min(len(tokens), MAX_TOKENS // 4)):
+        for start in range(len(tokens) if len(tokens) <= MAX_TOKENS_MISSPELT else 0):
             head = self._segment(tokens[:start])
             if start and not head[-1].kind and not (tokens[start].hard or tokens[start].punct):
                 words = [tokens[h.start : h.end] for h in head]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from analytics.tables import metadata as analytics_tables
-from bot.storage.tables import metadata as bot_tables
+from migrations.env_tables import METADATA
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=[bot_tables, analytics_tables],
+    target_metadata=METADATA,
     render_as_batch=connection.dialect.name == "sqlite",
     compare_type=True,
 )

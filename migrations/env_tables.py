@@ -1,0 +1,12 @@
+"""The tables of all rooms, in the order in which they were built."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import MetaData
+
+from analytics.tables import metadata as analytics_tables
+from bot.storage.tables import metadata as bot_tables
+
+METADATA: Final[list[MetaData]] = [bot_tables, analytics_tables]
