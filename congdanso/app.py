@@ -14,9 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bot.channels.telegram import TelegramChannel, TelegramPoller, webhook_router
-from bot.channels.web import router as web_router
-from bot.channels.web.channel import WebChannel
-from content.places import Places
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, ProcessCollector, generate_latest
@@ -24,6 +21,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.events import TurnAnswered, record, visitor_of
+from bot.channels.web.channel import Bells, WebChannel
+from bot.channels.web.routes import router as web_router
 from bot.inbox import accept
 from bot.messages import Channel, Channels
 from bot.pump import Pump
@@ -33,6 +32,7 @@ from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
 from congdanso.brain import Brain, load_brain
 from congdanso.settings import Settings
+from content.places import Places
 from migrations.upgrade import current, head, upgrade
 
 VERSION: Final = "0.1.0"
@@ -83,7 +83,8 @@ class Server:
         turns_total = Counter("congdanso_turns", "Turns answered", ("channel", "status"), registry=self.registry)
         self.database = Database(settings.url())
         self.telegram = _telegram(settings)
-        accounts: list[Channel] = [WebChannel(), *([self.telegram] if self.telegram else [])]
+        self.bells = Bells()
+        accounts: list[Channel] = [WebChannel(self.bells), *([self.telegram] if self.telegram else [])]
         self.channels = Channels({(c.name, c.account): c for c in accounts})
         self.turns = Turns(
             self.database,
@@ -209,8 +210,10 @@ def create(settings: Settings | None = None, brain: Brain | None = None) -> Fast
             server.turns,
             wake=server.pump.wake,
             clock=utc_now,
-            secret_key=settings.key(),
+            secret_key=settings.key().decode(),
             province_title=server.brain.places.title,
+            introduction=server.brain.dialogue.actions.introduction(),
+            bells=server.bells,
         )
     )
     telegram = {server.telegram.account: server.telegram} if server.telegram else {}

@@ -9,14 +9,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from content.places import Places, load_places
-
 from bot.conversation.dialogue import Dialogue
 from bot.conversation.model import Said, Session, Turn
 from bot.messages import Address, Incoming, masked
 from bot.turns import ZONE
 from congdanso.settings import Settings
 from content import library as libraries
+from content.places import Places, load_places
 
 if TYPE_CHECKING:
     from nlu.engine import Engine

@@ -247,10 +247,9 @@ def place(text: str | None, jsonl: bool) -> None:
 @click.option("--force", is_flag=True, help="huấn luyện lại và dùng cả khi mô hình mới kém hơn")
 def train(force: bool) -> None:
     """Huấn luyện mô hình ngôn ngữ cho dữ liệu hiện có."""
-    from content.places import load_places
-
     from congdanso import brain as brains
     from congdanso.training import Worse, train_checked
+    from content.places import load_places
 
     settings = Settings()
     places = load_places(settings.province)

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     # Rasa and what it imports warn at import time; imported once here, they cannot fail a test later.
     warnings.simplefilter("ignore")
     import nlu.engine
-    import nlu.graph  # noqa: F401
+    import nlu.graph
 
 
 @pytest.fixture(scope="session")

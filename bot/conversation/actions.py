@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from content.places import PlaceMatch, Places, Ward
-
 from bot.conversation import choices
 from bot.conversation.answers import topic_button
 from bot.conversation.messages import catalogue, label, say
@@ -29,6 +27,7 @@ from bot.conversation.model import (
     WardChosen,
 )
 from content.library import Library
+from content.places import PlaceMatch, Places, Ward
 from nlu.understanding import Understanding
 
 COMMANDS: Final = {
@@ -92,6 +91,15 @@ class Actions:
                 Button(label("introduction_buttons", "agree"), "c:ok"),
                 Button(label("introduction_buttons", "more"), "c:more"),
             ),
+        )
+
+    def officer_label(self, session: Session) -> str:
+        """Return the label of the button that sends a question to an officer, with the commune if it is known."""
+        ward = self._ward(session.ward)
+        return (
+            label("unknown_buttons", "officer_of").format(ward=inside(ward.name))
+            if ward
+            else label("unknown_buttons", "officer")
         )
 
     def slash(self, text: str, session: Session) -> Turn:
@@ -262,7 +270,9 @@ class Actions:
         ward = self._ward(session.ward)
         name = ward.name if ward is not None else session.ward
         on = replace(session, subscribed=True)
-        return _done(on, say("subscribed", ward=inside(name)), AnswerStatus.ACTION_DONE, "nhan-thong-bao", (), (Subscribed(),))
+        return _done(
+            on, say("subscribed", ward=inside(name)), AnswerStatus.ACTION_DONE, "nhan-thong-bao", (), (Subscribed(),)
+        )
 
     def _unsubscribe(self, session: Session, _: str) -> Turn:
         off = replace(session, subscribed=False)

@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from content.places import Places
-
 from bot.conversation import choices
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
-from bot.conversation.messages import label, say
+from bot.conversation.messages import catalogue, say
 from bot.conversation.model import (
     HISTORY,
     AnswerStatus,
@@ -31,6 +29,7 @@ from bot.conversation.model import (
     Turn,
 )
 from content.library import Library
+from content.places import Places
 from nlu.understanding import FOLLOW_UP, Understanding
 
 CLARIFY_BELOW: Final = 0.45
@@ -253,7 +252,11 @@ class Dialogue:
     def _switches(m: Moment) -> bool:
         """Whether a short text goes over to a neighbour of the topic: "còn …", "thế … thì sao"."""
         words = m.folded.split()
-        return len(words) <= 9 and words[0] in SWITCH_WORDS and (words[0] == "con" or "con" in words[:2] or "sao" in words[-2:])
+        return (
+            len(words) <= 9
+            and words[0] in SWITCH_WORDS
+            and (words[0] == "con" or "con" in words[:2] or "sao" in words[-2:])
+        )
 
     def _sibling(self, m: Moment, topic: str) -> str | None:
         """The neighbour that a switch most likely means: asked again with the current topic's name added."""
@@ -266,8 +269,11 @@ class Dialogue:
             readings += [self._understand(f"{core} {name}") for name in (known.label, *known.names[:1])]
         scores: dict[str, float] = {}
         for reading in readings:
-            for slug, p in ((reading.topic, reading.confidence), *((a.topic, a.confidence) for a in reading.alternatives)):
-                if slug in self.library and slug != topic:
+            for slug, p in (
+                (reading.topic, reading.confidence),
+                *((a.topic, a.confidence) for a in reading.alternatives),
+            ):
+                if slug is not None and slug in self.library and slug != topic:
                     scores[slug] = scores.get(slug, 0.0) + p * (1.0 if slug in family else 0.25)
         best = max(scores, key=lambda slug: scores[slug], default=None)
         certain = u.in_scope and u.topic in self.library and u.confidence >= SURE
@@ -281,12 +287,8 @@ class Dialogue:
             return None
         if getattr(u, "near", False):
             return self._unknown(m)
-        steps = [
-            topic_button(self.library, slug)
-            for slug in ("hai-muoi-lam-dvc-thiet-yeu", "binh-dan-hoc-vu-so")
-            if slug in self.library
-        ]
-        return _turn(m, say("out_of_scope"), AnswerStatus.OUT_OF_SCOPE, buttons=tuple(steps))
+        steps = tuple(Button(text, f"a:{slug}") for slug, text in catalogue()["out_of_scope_buttons"].items())
+        return _turn(m, say("out_of_scope"), AnswerStatus.OUT_OF_SCOPE, buttons=steps)
 
     def _unknown(self, m: Moment) -> Turn:
         """In the field, but without a checked answer: say so, keep the question for the editors, offer an officer."""
@@ -295,7 +297,7 @@ class Dialogue:
         if m.session.consented:
             text += "\n" + say("unknown_recorded")
             effects = (QuestionRecorded(m.said.text, "unknown"),)
-        buttons = (Button(label("unknown_buttons", "officer"), "o:ask"), portal_button())
+        buttons = (Button(self.actions.officer_label(m.session), "o:ask"), portal_button())
         turn = _turn(m, text, AnswerStatus.UNKNOWN, buttons=buttons)
         return replace(turn, effects=effects)
 

@@ -199,7 +199,10 @@ def router(
         response_model=AnswerOut,
         responses=_problems(401, 413, 422, 429, 503),
         openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": MessageIn.model_json_schema()}}}
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": MessageIn.model_json_schema()}},
+            }
         },
     )
     async def take_message(

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from bot.conversation.answers import source_text
 from bot.conversation.dialogue import Dialogue
-from bot.conversation.model import AnswerStatus, QuestionRecorded, Said, Session, Subscribed, Turn, Unsubscribed, WardChosen
+from bot.conversation.model import (
+    AnswerStatus,
+    QuestionRecorded,
+    Said,
+    Session,
+    Subscribed,
+    Turn,
+    Unsubscribed,
+    WardChosen,
+)
 from bot.turns import ZONE
 from nlu.understanding import Alternative
 from tests.builders import MORNING, understood
