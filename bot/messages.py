@@ -115,7 +115,14 @@ class Moved:
     chat: str
 
 
-Outcome = Sent | RetryAfter | Transient | ContactStopped | OutsideWindow | Rejected | Misconfigured | Moved
+@dataclass(frozen=True, slots=True)
+class LeftForPickup:
+    """The channel cannot push: the reply stays queued until the citizen's page fetches it. Look again in so many seconds."""
+
+    seconds: float
+
+
+Outcome = LeftForPickup | Sent | RetryAfter | Transient | ContactStopped | OutsideWindow | Rejected | Misconfigured | Moved
 
 
 @dataclass(frozen=True, slots=True)

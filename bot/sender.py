@@ -17,6 +17,7 @@ from bot.codec import reply_from_json
 from bot.messages import (
     Channels,
     ContactStopped,
+    LeftForPickup,
     Misconfigured,
     Moved,
     Outcome,
@@ -110,6 +111,8 @@ class Sender:
                     row["id"], state="sent", external_id=external_id, sent_at=now, attempts=row["attempts"] + 1
                 )
                 return True
+            case LeftForPickup(seconds):
+                await self._wait(row, now, seconds, "waits for the page", counts=False)
             case RetryAfter(seconds):
                 self._held[key] = now + timedelta(seconds=seconds)
                 await self._wait(row, now, seconds, "messenger asked to wait", counts=False)

@@ -301,10 +301,11 @@ def content() -> None:
 def content_check(folder: Path | None) -> None:
     """Soát ngày hết hạn, nguồn, liên kết, tên chủ đề."""
     from congdanso.brain import today
-    from content.check import check
+    from content.check import check, read_expected
     from content.library import DATA
 
-    problems = check(folder or DATA, today(datetime.now(UTC)))
+    expected = read_expected(DATA / "topics.tsv") if folder is None else None
+    problems = check(folder or DATA, today(datetime.now(UTC)), expected)
     for problem in problems:
         click.echo(
             f"{problem.severity}: {problem.file}: {problem.where}: {problem.message}", err=problem.severity == "error"

@@ -789,7 +789,6 @@ class Places:
 
     def _by_misspelling(self, tokens: Sequence[_Syllable]) -> _Finding | None:
         """Read a name with one wrong letter or one wrong accent, if only one name of the province is so near."""
-        best = 3
         near: dict[str, _Finding] = {}
         for start in range(len(tokens) if len(tokens) <= MAX_TOKENS_MISSPELT else 0):
             head = self._segment(tokens[:start])
@@ -802,16 +801,8 @@ class Places:
                 if any(t.hard for t in typed[1:]):
                     break
                 for name in self._near(typed):
-                    slips = _slips(typed, name)
-                    if not slips or slips > best:
-                        continue
-                    found = self._read_misspelt(tokens, head, start, end, name)
-                    if found is None:
-                        continue
-                    if slips < best:
-                        near.clear()
-                        best = slips
-                    near[_spelt(name.syllables)] = found
+                    if _is_slip(typed, name) and (found := self._read_misspelt(tokens, head, start, end, name)):
+                        near[_spelt(name.syllables)] = found
         return next(iter(near.values())) if len(near) == 1 else None
 
     def _near(self, typed: Sequence[_Syllable]) -> Iterable[_Name]:
@@ -899,22 +890,18 @@ def _neighbourhood(names: Iterable[_Name]) -> dict[str, list[_Name]]:
     return near
 
 
-def _slips(typed: Sequence[_Syllable], name: _Name) -> int:
-    """Count the slips between what was typed and a name: 0 for none or too many, 1 for an accent, 2 for a letter."""
+def _is_slip(typed: Sequence[_Syllable], name: _Name) -> bool:
+    """Whether one slip lies between what was typed and a name: a wrong accent, a wrong letter, a space moved."""
     left, right = "".join(t.base for t in typed), name.base
     if left == right:
-        return 1 if _unlike(typed, name.syllables)[0] == 1 else 0
-    if OSA.distance(left, right, score_cutoff=1) != 1:
-        return 0
+        return _unlike(typed, name.syllables)[0] == int(_cut_alike(typed, name))
+    if len(typed) != len(name.syllables) or OSA.distance(left, right, score_cutoff=1) != 1:
+        return False
     swapped = sorted(left) == sorted(right)
-    if len(right) < SHORTEST_MISSPELT + (not swapped):
-        return 0
-    if len(typed) != len(name.syllables):
-        return 0
-    for t, n in zip(typed, name.syllables, strict=True):
-        if (t.base == n.base and not _may_be(t, n)) or (t.base != n.base and t.tone not in ("", n.tone)):
-            return 0
-    return 2
+    return len(right) >= SHORTEST_MISSPELT + (not swapped) and all(
+        _may_be(t, n) if t.base == n.base else t.tone in ("", n.tone)
+        for t, n in zip(typed, name.syllables, strict=True)
+    )
 
 
 # --- the data ---

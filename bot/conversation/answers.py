@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from typing import Final, cast
+from urllib.parse import quote
 
 from bot.conversation.choices import fold
 from bot.conversation.messages import catalogue, label, say
@@ -95,7 +96,7 @@ def _part(topic: Topic, aspect: Aspect, known: Known, everything: bool, room: in
 
 def _repeats(fact: KnownFact, answer: KnownFact | None) -> bool:
     """Whether a fact only says again what the first line said."""
-    return answer is not None and set(fold(fact.text).split()) <= set(fold(answer.text).split())
+    return answer is not None and fact.when is None and set(fold(fact.text).split()) <= set(fold(answer.text).split())
 
 
 def _source(topic: Topic, facts: Sequence[KnownFact]) -> SourceLine | None:
@@ -107,9 +108,14 @@ def _source(topic: Topic, facts: Sequence[KnownFact]) -> SourceLine | None:
         return None
     return SourceLine(
         title="; ".join(dict.fromkeys(s.title for s in sources)),
-        url=next((s.url for s in sources if s.url), topic.link),
+        url=encoded(next((s.url for s in sources if s.url), topic.link)),
         seen_on=min(s.seen_on for s in sources),
     )
+
+
+def encoded(url: str) -> str:
+    """Return a link with its Vietnamese letters percent-encoded, as every messenger takes it."""
+    return quote(url, safe=":/?&=#+%")
 
 
 def next_steps(library: Library, topic: Topic, asked: Sequence[str], today: date) -> list[Button]:
