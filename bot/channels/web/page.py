@@ -11,7 +11,6 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.channels.web.texts import texts
-from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 
 _HERE: Final = Path(__file__).parent
@@ -46,9 +45,12 @@ def render(
 ) -> str:
     """Return the page, with the introduction already in it."""
     environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     words: dict[str, Any] = dict(texts()["page"])
     for key in ("title", "description"):
         words[key] = words[key].format(province=province_title)
@@ -57,6 +59,6 @@ def render(
     return environment.get_template("chat.html").render(
         words=words,
         script_words=texts()["script"],
-        introduction=reply_to_json(introduction),
+        introduction=introduction,
         files={name: f"static/web/{name}?v={file.version}" for name, file in files.items()},
     )

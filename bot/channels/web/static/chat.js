@@ -7,8 +7,6 @@
   const log = byId("log");
   const question = byId("question");
   const words = JSON.parse(byId("chat").dataset.words);
-  const KEPT = 60;
-  const TIMEOUT = 30000;
   const finePointer = matchMedia("(hover: hover) and (pointer: fine)").matches;
 
   // Storage may be full, or forbidden: then the conversation lasts as long as the page.
@@ -22,7 +20,7 @@
     } catch (e) { /* see above */ }
   }
 
-  // An entry is {me, id, send, state: waiting|failed|done, detail} or {bot: replies}.
+  // An entry: {me, id, send, state: waiting|failed|done, detail, refused} or {bot: replies}.
   const { entries, pushed } = JSON.parse(load("sessionStorage", "chat") || '{"entries": [], "pushed": []}');
   const nodes = new Map();
   let token = load("localStorage", "token");
@@ -33,7 +31,7 @@
   let waiting = 0;
 
   function remember() {
-    save("sessionStorage", "chat", JSON.stringify({ entries: entries.slice(-KEPT), pushed: pushed.slice(-KEPT) }));
+    save("sessionStorage", "chat", JSON.stringify({ entries: entries.slice(-60), pushed: pushed.slice(-60) }));
   }
 
   // Drawing
@@ -56,40 +54,37 @@
 
   function drawReply(reply) {
     const turn = make("div", "turn bot latest");
-    turn.append(make("span", "unseen", words.bot));
     const bubble = make("div", "bubble");
-    const buttons = reply.buttons || [];
+    turn.append(make("span", "unseen", words.bot), bubble);
+    const buttons = reply.buttons;
     // A numbered list of the buttons' own labels is for messengers without buttons; here the buttons carry the numbers.
-    const numbered = buttons.map((b, i) => i + 1 + ". " + b.label);
     const all = reply.text.split("\n").filter((line) => line.trim());
+    const numbered = buttons.map((b, i) => i + 1 + ". " + b.label).filter((line) => all.includes(line));
     const lines = all.filter((line) => !numbered.includes(line));
-    const choices = lines.length < all.length;
     lines.forEach((line, i) => {
-      const kind = /^[•\-–] /.test(line) ? "item" : /^\d+\. /.test(line) ? "item numbered" : "";
-      const lead = i === 0 && (lines.length > 1 || reply.source) ? "first" : "";
-      bubble.append(make("p", [kind, lead].join(" ").trim(), line));
+      const [, mark, text] = /^([•–-] |\d+\. )?(.*)$/.exec(line);
+      const kind = !mark ? "" : /\d/.test(mark) ? "item numbered" : "item";
+      const node = make("p", i === 0 && (lines.length > 1 || reply.source) ? kind + " first" : kind);
+      if (mark) node.append(make("span", "", mark));
+      node.append(text);
+      bubble.append(node);
     });
-    turn.append(bubble);
     if (reply.source) {
       const source = make("p", "source", words.according_to);
       const day = String(reply.source.seen_on).split("-").reverse().map(Number).join("/");
       source.append(link("", reply.source.title, reply.source.url), words.seen_on + day + ".");
       turn.append(source);
     }
-    if (reply.attachments && reply.attachments.length) {
-      const files = make("ul", "files");
-      reply.attachments.forEach((file) => {
-        const item = make("li");
-        item.append(link("", file.title, file.url));
-        files.append(item);
-      });
+    if (reply.attachments.length) {
+      const files = make("div", "files");
+      reply.attachments.forEach((file) => files.append(link("", file.title, file.url)));
       turn.append(files);
     }
     if (buttons.length) {
-      const steps = make("div", choices ? "steps choices" : "steps");
+      const steps = make("div", numbered.length ? "steps choices" : "steps");
       buttons.forEach((b, i) => {
         if (b.url) return steps.append(link("step", b.label, b.url));
-        const button = make("button", "step", all.includes(numbered[i]) ? numbered[i] : b.label);
+        const button = make("button", "step", numbered.find((line) => line === i + 1 + ". " + b.label) || b.label);
         button.type = "button";
         button.dataset.payload = b.payload;
         button.dataset.label = b.label;
@@ -133,15 +128,13 @@
   typing.append(make("div", "bubble"));
   for (let i = 0; i < 3; i += 1) typing.firstChild.append(make("i"));
 
-  function show(node) {
-    node.scrollIntoView({ block: "start" });
-  }
+  const show = (node) => node.scrollIntoView({ block: "start" });
 
   // Talking to the server
 
   async function call(path, options) {
     const control = window.AbortController ? new AbortController() : null;
-    const timer = control && setTimeout(() => control.abort(), TIMEOUT);
+    const timer = control && setTimeout(() => control.abort(), 30000);
     try {
       const response = await fetch(path, Object.assign({ method: "POST", signal: control && control.signal }, options));
       if (response.ok) return await response.json();
@@ -152,12 +145,10 @@
     }
   }
 
-  function send(message) {
-    return call("api/chat/messages", {
-      headers: { Authorization: "Bearer " + token, "Content-Type": "application/json" },
-      body: JSON.stringify(message),
-    });
-  }
+  const send = (message) => call("api/chat/messages", {
+    headers: { Authorization: "Bearer " + token, "Content-Type": "application/json" },
+    body: JSON.stringify(message),
+  });
 
   function forget() {
     token = null;
@@ -209,11 +200,10 @@
     try {
       const answer = await exchange(Object.assign({ id: entry.id }, entry.send));
       entry.state = "done";
-      const said = { bot: answer.replies };
-      entries.push(said);
+      entries.push({ bot: answer.replies });
       typing.remove();
       drawMine(entry);
-      drawReplies(said.bot);
+      drawReplies(answer.replies);
     } catch (error) {
       entry.state = "failed";
       entry.detail = error.detail && error.status !== 401 ? error.detail : "";
@@ -247,8 +237,7 @@
   async function listen() {
     if (!window.ReadableStream || !window.TextDecoder) return;
     listening = true;
-    let pause = 3000;
-    while (token) {
+    for (let pause = 3000; token; pause = Math.min(pause * 2, 60000)) {
       try {
         const headers = { Authorization: "Bearer " + token };
         const last = load("sessionStorage", "last");
@@ -264,7 +253,6 @@
         setTimeout(go, pause);
         addEventListener("online", go, { once: true });
       });
-      pause = Math.min(pause * 2, 60000);
     }
     listening = false;
   }
@@ -294,7 +282,7 @@
     const replies = [JSON.parse(event.data)];
     entries.push({ bot: replies });
     remember();
-    const drawn = drawReplies(replies)[0];
+    const [drawn] = drawReplies(replies);
     if (waiting) log.append(typing); else show(drawn);
   }
 
@@ -305,7 +293,8 @@
     question.style.height = question.scrollHeight + 2 + "px";
   }
 
-  function submit() {
+  function submit(event) {
+    event.preventDefault();
     const text = question.value.trim();
     if (text) say(text, { text: text });
     question.value = "";
@@ -313,16 +302,11 @@
     question.focus();
   }
 
-  byId("ask").addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit();
-  });
+  byId("ask").addEventListener("submit", submit);
   question.addEventListener("input", fit);
   question.addEventListener("keydown", (event) => {
     // While an input method is composing a letter, Enter is its own.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-    event.preventDefault();
-    submit();
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) submit(event);
   });
   log.addEventListener("click", (event) => {
     const button = event.target.closest("button");

@@ -1,0 +1,51 @@
+"""What is a place of another province, or no place at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from content.places.spelling import is_marked, may_be, plain_of, spelling_of, syllables_of
+from content.places.units import Syllable
+from content.places.words import EVERYDAY, HOI_NGA
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What only looks like a place of the province: names of the whole country, words of the dictionary."""
+
+    provinces: tuple[str, ...]
+    spelt_names: frozenset[str]
+    plain_names: frozenset[str]
+    spelt_words: frozenset[str]
+    plain_words: frozenset[str]
+    syllables: frozenset[str]
+    """Both spellings of every syllable of the dictionary."""
+
+    def knows(self, typed: Sequence[Syllable]) -> bool:
+        """Whether a (misspelt?) name is a name or word in its own right."""
+        if is_marked(typed):
+            return spelling_of(typed) in self.spelt_names or spelling_of(typed) in self.spelt_words
+        return plain_of(typed) in self.plain_names or plain_of(typed) in self.plain_words
+
+    def is_sound(self, typed: Sequence[Syllable], name: Sequence[Syllable]) -> bool:
+        """Whether the syllables that differ from a name's are good syllables: then they may be meant as they stand.
+
+        Hỏi for ngã and ngã for hỏi is how many people speak, and counts as a slip.
+        """
+        for t, n in zip(typed, name, strict=False):
+            if (t.base == n.base and may_be(t, n)) or (t.shape == n.shape and {t.tone, n.tone} == HOI_NGA):
+                continue
+            if (t.shape + t.tone if is_marked(typed) else t.base) in self.syllables:
+                return True
+        return False
+
+    def is_word(self, typed: Sequence[Syllable]) -> bool:
+        """Whether it is an everyday word too ("thành công", "công bằng")."""
+        spelt = spelling_of(typed)
+        known = spelt in self.spelt_words if is_marked(typed) else plain_of(typed) in self.plain_words
+        return known or spelt in _EVERYDAY_SPELT
+
+
+_EVERYDAY_SPELT: Final = frozenset(spelling_of(syllables_of(word)) for word in EVERYDAY)

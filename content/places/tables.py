@@ -1,0 +1,120 @@
+"""Reads the tables of units, old and new, of any of the 34 provinces."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from content.places.elsewhere import Elsewhere
+from content.places.naming import slug_of, split_kind
+from content.places.resolver import Places
+from content.places.spelling import plain_of, spelling_of, syllables_of
+from content.places.units import Row, UnknownProvince
+from content.places.words import DATA
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(
+            csv.DictReader((line for line in lines if not line.startswith("#")), delimiter="\t", quoting=csv.QUOTE_NONE)
+        )
+
+
+def _underthesea() -> Path:
+    """Return the folder of the installed underthesea without importing it (its import costs half a second)."""
+    spec = importlib.util.find_spec("underthesea")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("underthesea is not installed")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@lru_cache(maxsize=1)
+def _elsewhere() -> Elsewhere:
+    """Collect the names of the whole country (underthesea's table) and the words of its dictionary."""
+    folder = _underthesea()
+    table = json.loads((folder / "address" / "data" / "mapping.json").read_text(encoding="utf-8"))
+    provinces = [info["short"] for part in ("province_names", "old_province_names") for info in table[part].values()]
+    names = {row[key] for row in table["ward_mapping"] for key in ("old_ward", "new_ward", "old_district")}
+    bare = {split_kind(unicodedata.normalize("NFC", name))[1].lower() for name in names}
+    words = {
+        word
+        for line in (folder / "corpus" / "data" / "Viet74K.txt").read_text(encoding="utf-8-sig").splitlines()
+        if " " in (word := unicodedata.normalize("NFC", line.strip())) and word.islower()
+    }
+    spelt_names, plain_names = _folded(bare)
+    spelt_words, plain_words = _folded(words)
+    syllables = frozenset(piece for word in (*spelt_words, *plain_words) for piece in word.split())
+    return Elsewhere(tuple(dict.fromkeys(provinces)), spelt_names, plain_names, spelt_words, plain_words, syllables)
+
+
+def _folded(words: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return words as `spelling_of` and as `plain_of` write them."""
+    spelt: set[str] = set()
+    plain: set[str] = set()
+    known: dict[str, tuple[str, str]] = {}
+    for word in words:
+        pieces = []
+        for piece in word.split():
+            if piece not in known:
+                syllables = syllables_of(piece)
+                known[piece] = (spelling_of(syllables), plain_of(syllables))
+            pieces.append(known[piece])
+        spelt.add(" ".join(piece[0] for piece in pieces))
+        plain.add(" ".join(piece[1] for piece in pieces))
+    return frozenset(spelt), frozenset(plain)
+
+
+def _national_rows(province: str) -> list[Row]:
+    """Read a province out of underthesea's table; codes and the few names missing there come from our own files."""
+    today = [row for row in _read_table(DATA / "viet-nam.tsv") if row["province"] == province]
+    by_name = {row["name"].lower().replace(" ", ""): row for row in today}
+    missing = {
+        (row["province_key"], row["district_key"], row["ward_key"]): row["name"]
+        for row in _read_table(DATA / "old-names.tsv")
+    }
+    table = json.loads((_underthesea() / "address" / "data" / "mapping.json").read_text(encoding="utf-8"))
+    rows = []
+    for record in table["ward_mapping"]:
+        if record["new_province"] != province:
+            continue
+        record = {
+            key: unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+            for key, value in record.items()
+        }
+        new = by_name[(record["new_ward"] or record["new_ward_key"]).lower().replace(" ", "")]
+        old = record["old_ward"] or missing.get(
+            (record["old_province_key"], record["old_district_key"], record["old_ward_key"]), record["old_district"]
+        )
+        share = "whole" if record["mapping_type"] != "divided" else "main" if record.get("is_default") else "part"
+        rows.append(Row(new["code"], new["name"], old, record["old_district"], record["old_province"], share))
+    return sorted(rows, key=lambda row: row.code)
+
+
+@lru_cache(maxsize=34)
+def load_places(province: str = "thai-nguyen") -> Places:
+    """Build the units of a province of today by its slug ("thai-nguyen", "ha-noi", "ho-chi-minh"); kept once built.
+
+    Thái Nguyên comes from the project's own file, every other province from the table in underthesea (Apache-2.0).
+
+    Raises:
+        UnknownProvince: there is no province of this slug.
+    """
+    own = DATA / f"{province}.tsv"
+    provinces = dict.fromkeys(row["province"] for row in _read_table(DATA / "viet-nam.tsv"))
+    known = {slug_of(split_kind(name)[1]): name for name in provinces}
+    if province not in known:
+        raise UnknownProvince(f"không có tỉnh {province!r}; các tỉnh: {', '.join(sorted(known))}")
+    title = split_kind(known[province])[1]
+    if own.exists():
+        rows = [
+            Row(r["code"], r["ward"], r["old_ward"], r["old_district"], r["old_province"], r["share"])
+            for r in _read_table(own)
+        ]
+    else:
+        rows = _national_rows(known[province])
+    return Places(title, rows, _elsewhere())
