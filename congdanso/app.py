@@ -19,12 +19,13 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, ProcessCollector, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from telegram.error import TelegramError
 
 from analytics.events import TurnAnswered, record, visitor_of
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
 from bot.inbox import accept
-from bot.messages import Channel, Channels
+from bot.messages import Channel, Channels, Incoming
 from bot.pump import Pump
 from bot.sender import Sender
 from bot.storage.database import Database
@@ -105,7 +106,6 @@ class Server:
             stack.push_async_callback(self.database.close)
             await stack.enter_async_context(_background(self.pump.run()))
             if self.telegram is not None:
-                await self.telegram.start()
                 stack.push_async_callback(self.telegram.stop)
                 await stack.enter_async_context(_background(self._telegram_runs(self.telegram)))
             yield
@@ -113,8 +113,7 @@ class Server:
     async def _telegram_runs(self, channel: TelegramChannel) -> None:
         """Poll, or announce the webhook; only one process of a machine polls."""
         if self.settings.telegram_mode == "webhook":
-            await channel.set_webhook(self.settings.public_url)
-            await channel.set_commands()
+            await self._announce_webhook(channel)
             return
         with (self.settings.data_dir / "telegram.lock").open("w") as lock:
             while True:
@@ -123,9 +122,26 @@ class Server:
                     break
                 except BlockingIOError:
                     await asyncio.sleep(5)
-            poller = TelegramPoller(channel, self.database, accept, self.pump.wake, utc_now)
-            await channel.set_commands()
+            poller = TelegramPoller(channel, self.database, self.accept, self.pump.wake, utc_now)
             await poller.run()
+
+    async def _announce_webhook(self, channel: TelegramChannel) -> None:
+        """Tell Telegram where we are, and try again until it listens."""
+        while True:
+            try:
+                await channel.introduce()
+                await channel.set_webhook(self.settings.public_url)
+            except TelegramError as error:
+                channel.problem = type(error).__name__
+                log.warning("Telegram does not take the webhook", extra={"error": channel.problem})
+                await asyncio.sleep(30)
+            else:
+                channel.problem = ""
+                return
+
+    async def accept(self, incoming: Incoming) -> None:
+        """Store a message of any messenger."""
+        await accept(self.database, incoming)
 
     async def parts(self) -> dict[str, Any]:
         """Return the state of each part, for `/readyz` and `doctor`."""
@@ -151,7 +167,8 @@ class Server:
         except Exception as error:
             found["database"] = {"ok": False, "error": type(error).__name__}
         if self.telegram is not None:
-            found["telegram"] = {"ok": True, "mode": self.settings.telegram_mode}
+            problem = self.telegram.problem
+            found["telegram"] = {"ok": not problem, "mode": self.settings.telegram_mode, "problem": problem}
         return found
 
 
@@ -217,11 +234,7 @@ def create(settings: Settings | None = None, brain: Brain | None = None) -> Fast
         )
     )
     telegram = {server.telegram.account: server.telegram} if server.telegram else {}
-
-    async def store(incoming: Any) -> Any:
-        return await accept(server.database, incoming)
-
-    app.include_router(webhook_router(telegram, store, server.pump.wake, utc_now))
+    app.include_router(webhook_router(telegram, server.accept, server.pump.wake, utc_now))
 
     @app.get("/healthz", tags=["operation"])
     async def healthz() -> dict[str, str]:

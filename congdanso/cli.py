@@ -87,6 +87,7 @@ def serve(host: str, port: int, workers: int) -> None:
         "port": port,
         "log_config": None,
         "access_log": False,
+        "ws": "none",
         "timeout_graceful_shutdown": 10,
     }
     if workers == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -102,7 +103,7 @@ class FakeDialogue:
         self.said.append(said)
         self.before()
         session = replace(session, greeted=True)
-        text = said.text.lower()
+        text = unicodedata.normalize("NFC", said.text).lower()
         if said.opened:
             return Turn((self.introduction(),), session, AnswerStatus.SMALLTALK)
         if said.personal:
@@ -126,7 +127,7 @@ class FakeDialogue:
         }
         if "nộp ở đâu" in text:
             answer, aspect = PLACE, "noi-nop"
-        elif "tạm trú" in text or "tạm trú" in text:
+        elif "tạm trú" in text:
             answer, aspect = FEE, "le-phi"
         elif said.payload in known:
             answer, aspect = known[said.payload]

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Final
 
+import anyio
 from sqlalchemy import RowMapping, func, or_, select, update
 from sse_starlette import ServerSentEvent
 
@@ -68,8 +69,9 @@ class Pushed:
             .join(conversation, conversation.c.id == outbox.c.conversation_id)
             .where(*_of(chat), outbox.c.inbox_id.is_(None), outbox.c.state == "sent")
         )
-        async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one_or_none() or 0)
+        with _undisturbed():
+            async with self._database.read() as connection:
+                return int((await connection.execute(query)).scalar_one_or_none() or 0)
 
     async def _rows(self, chat: str, after: int, seen: set[int]) -> list[RowMapping]:
         wanted = or_(
@@ -82,28 +84,38 @@ class Pushed:
             .where(*_of(chat), outbox.c.inbox_id.is_(None), wanted)
             .order_by(outbox.c.id)
         )
-        async with self._database.read() as connection:
-            return [row for row in (await connection.execute(query)).mappings() if row["id"] not in seen]
+        with _undisturbed():
+            async with self._database.read() as connection:
+                return [row for row in (await connection.execute(query)).mappings() if row["id"] not in seen]
 
     async def _mark_sent(self, chat: str, ids: list[int]) -> bool:
         """Mark rows as sent, under the conversation's lease so that the sender has no hand on them meanwhile."""
+        for _ in range(MARK_TRIES):
+            with _undisturbed():
+                if await self._marked(chat, ids):
+                    return True
+            await asyncio.sleep(MARK_PAUSE)
+        return False
+
+    async def _marked(self, chat: str, ids: list[int]) -> bool:
         async with self._database.read() as connection:
             found = (await connection.execute(select(conversation.c.id).where(*_of(chat)))).scalar_one_or_none()
         if found is None:
             return True
-        for _ in range(MARK_TRIES):
-            async with leased(self._turns, found) as held:
-                if held:
-                    now = self._clock()
-                    async with self._database.write() as connection:
-                        await connection.execute(
-                            update(outbox)
-                            .where(outbox.c.id.in_(ids), outbox.c.state.in_(("queued", "sending")))
-                            .values(state="sent", sent_at=now, attempts=outbox.c.attempts + 1, reason=None)
-                        )
-                    return True
-            await asyncio.sleep(MARK_PAUSE)
-        return False
+        async with leased(self._turns, found) as held:
+            if held:
+                async with self._database.write() as connection:
+                    await connection.execute(
+                        update(outbox)
+                        .where(outbox.c.id.in_(ids), outbox.c.state.in_(("queued", "sending")))
+                        .values(state="sent", sent_at=self._clock(), attempts=outbox.c.attempts + 1, reason=None)
+                    )
+        return held
+
+
+def _undisturbed() -> anyio.CancelScope:
+    """Let a few milliseconds of database work end before a page that left is forgotten: cut short, it costs a connection."""
+    return anyio.CancelScope(shield=True)
 
 
 def _of(chat: str) -> tuple[object, ...]:

@@ -1,5 +1,5 @@
 /* The citizens' chat. Plain ES2017; every text enters the page as text, never as markup.
-   What was said stands in this tab's sessionStorage, the conversation's token in localStorage. */
+   The talk is kept in the tab's sessionStorage, its token in localStorage. */
 (function () {
   "use strict";
 
@@ -165,7 +165,7 @@
       save("localStorage", "token", token);
     }
     if (!started) {
-      // The introduction this returns already stands on the page.
+      // What this returns already stands on the page.
       await send({ id: "start", payload: "start" });
       started = true;
       save("localStorage", "started", "1");

@@ -1,0 +1,1 @@
+"""Stand-ins for the messengers' servers, on real sockets, with faults on demand."""
