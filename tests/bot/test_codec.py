@@ -23,7 +23,11 @@ def test_a_reply_comes_back_as_it_was() -> None:
 def test_a_reply_has_the_fields_of_the_contract() -> None:
     shape = reply_to_json(REPLY)
     assert set(shape) == {"text", "buttons", "attachments", "source"}
-    assert shape["source"] == {"title": "Cổng, mã 1.004194", "url": "https://dichvucong.gov.vn", "seen_on": "2026-07-20"}
+    assert shape["source"] == {
+        "title": "Cổng, mã 1.004194",
+        "url": "https://dichvucong.gov.vn",
+        "seen_on": "2026-07-20",
+    }
     assert reply_to_json(Reply("x"))["source"] is None
 
 

@@ -38,7 +38,14 @@ def test_personal_numbers_are_masked_and_named(text: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["gọi 18001096 được không", "Luật 91/2025/QH15", "mã 1.004194", "mất 129.000.000 đồng", "ngày 22/11/2026", "H55.12.34-261122-0001"],
+    [
+        "gọi 18001096 được không",
+        "Luật 91/2025/QH15",
+        "mã 1.004194",
+        "mất 129.000.000 đồng",
+        "ngày 22/11/2026",
+        "H55.12.34-261122-0001",
+    ],
 )
 def test_other_numbers_stay(text: str) -> None:
     safe = masked(text_message(text))

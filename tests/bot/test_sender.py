@@ -134,7 +134,9 @@ async def test_a_broken_account_keeps_its_replies(database: Database, clock: Clo
     assert channel.sent == [("1001", "một")]
 
 
-async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(database: Database, clock: Clock) -> None:
+async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(
+    database: Database, clock: Clock
+) -> None:
     conversation_id, _ = await queue(database, clock, "một")
 
     class Dies(FakeChannel):

@@ -189,7 +189,9 @@ async def test_a_personal_number_is_refused_and_stands_nowhere(database: Databas
             assert "019203004567" not in repr(rows)
 
 
-async def test_a_citizen_who_leaves_is_remembered_and_comes_back(database: Database, clock: Clock, turns: Turns) -> None:
+async def test_a_citizen_who_leaves_is_remembered_and_comes_back(
+    database: Database, clock: Clock, turns: Turns
+) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("xã Phủ Thông")
     await citizen.presses("n:yes")

@@ -101,7 +101,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def citizen(context: BrowserContext, served: Served) -> Iterator[Citizen]:
+def citizen(served: Served, context: BrowserContext) -> Iterator[Citizen]:
     page = context.new_page()
     page.add_init_script(
         "addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + e.blockedURI))"

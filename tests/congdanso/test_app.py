@@ -69,7 +69,9 @@ async def test_the_parts_say_how_they_are(client: httpx.AsyncClient) -> None:
     assert ready["parts"]["content"]["topics"] == 140
 
 
-async def test_a_database_that_went_away_is_reported(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_went_away_is_reported(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = client.app.state.server  # type: ignore[attr-defined]
 
     def broken() -> Any:
@@ -110,7 +112,15 @@ async def test_an_event_remains_without_text_or_person(client: httpx.AsyncClient
 
 @pytest.mark.parametrize(
     "text",
-    [" ", "😀😀", "\u202e\u200b", "'; DROP TABLE inbox; --", "<img src=x onerror=alert(1)>", "a" * 20_000, "la\u0300m giấy"],
+    [
+        " ",
+        "😀😀",
+        "\u202e\u200b",
+        "'; DROP TABLE inbox; --",
+        "<img src=x onerror=alert(1)>",
+        "a" * 20_000,
+        "la\u0300m giấy",
+    ],
 )
 async def test_bad_input_gets_a_polite_answer(client: httpx.AsyncClient, text: str) -> None:
     answer = await say(client, await new_token(client), 1, text=text)

@@ -105,7 +105,9 @@ def test_place_of_another_province(run: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_evaluate_measures_a_file(run: Any, tmp_path: Path) -> None:
     file = tmp_path / "questions.tsv"
-    file.write_text("làm giấy khai sinh cần gì\tkhai-sinh\tgiay-to\nđổi bằng lái xe ở đâu\tdoi-giay-phep-lai-xe\n", encoding="utf-8")
+    file.write_text(
+        "làm giấy khai sinh cần gì\tkhai-sinh\tgiay-to\nđổi bằng lái xe ở đâu\tdoi-giay-phep-lai-xe\n", encoding="utf-8"
+    )
     result = json.loads(run("evaluate", "--file", str(file), "--json").stdout)
     assert result["accuracy"]["clean"]["count"] == 2
     assert result["accuracy"]["clean"]["first"] == 1.0

@@ -119,7 +119,9 @@ class TelegramEmulator:
     async def post_webhook(self, update: dict[str, Any], base: str | None = None, secret: str | None = None) -> int:
         """Deliver an update as Telegram does; return the status."""
         url = self.webhook["url"] if base is None else base
-        headers = {"X-Telegram-Bot-Api-Secret-Token": self.webhook.get("secret_token", "") if secret is None else secret}
+        headers = {
+            "X-Telegram-Bot-Api-Secret-Token": self.webhook.get("secret_token", "") if secret is None else secret
+        }
         async with httpx.AsyncClient(timeout=10) as client:
             return (await client.post(url, json=update, headers=headers)).status_code
 
@@ -231,8 +233,8 @@ async def _fields(request: Request) -> dict[str, Any]:
     """JSON, form or multipart: python-telegram-bot sends forms, other clients JSON."""
     if request.headers.get("content-type", "").startswith("application/json"):
         return dict(await request.json())
-    form = await request.form()
     fields = {}
-    for name, value in form.items():
-        fields[name] = value if isinstance(value, str) else f"upload:{value.filename}"
+    async with request.form() as form:
+        for name, value in form.items():
+            fields[name] = value if isinstance(value, str) else f"upload:{value.filename}"
     return {**request.query_params, **fields}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from telegram import Bot, BotCommand, LinkPreviewOptions
-from telegram.constants import ChatAction, ParseMode
+from telegram import Bot, BotCommand, InputFile, LinkPreviewOptions
+from telegram.constants import ChatAction, MessageLimit, ParseMode
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -27,7 +28,7 @@ from bot import messages
 from bot.channels.telegram import render
 from bot.channels.telegram.parse import CHANNEL, parse
 from bot.conversation.messages import catalogue
-from bot.conversation.model import Reply
+from bot.conversation.model import Attachment, Reply
 from bot.messages import Capabilities, Incoming, Outcome
 
 # The library is half way from whole seconds to time spans; this chooses the later form, and spares its warning.
@@ -35,6 +36,8 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 TIMEOUT: Final = 15.0
 """Seconds for one request; the sender's own limit is above it."""
+CAPTION: Final = int(MessageLimit.CAPTION_LENGTH)
+ReadFile = Callable[[str], Awaitable[bytes]]
 ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
 
 log = logging.getLogger(__name__)
@@ -47,8 +50,15 @@ class TelegramChannel:
     capabilities = Capabilities(render.LIMIT, buttons=True, files=True, edits=True)
 
     def __init__(
-        self, account: str, token: str, *, api_url: str = "https://api.telegram.org", webhook_secret: str = ""
+        self,
+        account: str,
+        token: str,
+        *,
+        api_url: str = "https://api.telegram.org",
+        webhook_secret: str = "",
+        read_file: ReadFile | None = None,
     ) -> None:
+        """Take the account's name and secrets, and a way to read a document of the library by its address."""
         self.account = account
         self.secret = webhook_secret
         self.problem = ""
@@ -60,6 +70,8 @@ class TelegramChannel:
         polls = HTTPXRequest(connection_pool_size=2, read_timeout=TIMEOUT, connect_timeout=5.0, pool_timeout=5.0)
         files = f"{api_url.rstrip('/')}/file/bot"
         self._requests = (calls, polls)
+        self._read_file = read_file
+        self._file_ids: dict[str, str] = {}
         self.bot = Bot(token, base_url=base, base_file_url=files, request=calls, get_updates_request=polls)
 
     async def stop(self) -> None:
@@ -108,6 +120,8 @@ class TelegramChannel:
             for number, part in enumerate(parts, 1):
                 markup = render.keyboard(reply.buttons) if number == len(parts) else None
                 sent = await self._send_part(chat, part, markup)
+            for attachment in reply.attachments:
+                await self._send_document(chat, attachment)
         except TelegramError as error:
             return self._outcome(error)
         self.problem = ""
@@ -125,6 +139,19 @@ class TelegramChannel:
                 raise
             message = await self.bot.send_message(chat, render.plain(part), **options)
         return str(message.message_id)
+
+    async def _send_document(self, chat: str, attachment: Attachment) -> None:
+        """Send a document; after the first time by Telegram's own id for it, without uploading it again."""
+        known = self._file_ids.get(attachment.url)
+        if known is None and self._read_file is None:
+            return
+        content: Any = known
+        if known is None and self._read_file is not None:
+            data = await self._read_file(attachment.url)
+            content = InputFile(data, filename=attachment.url.rsplit("/", 1)[-1])
+        message = await self.bot.send_document(chat, content, caption=attachment.title[:CAPTION])
+        if message.document is not None:
+            self._file_ids[attachment.url] = message.document.file_id
 
     def _outcome(self, error: TelegramError) -> Outcome:
         """Say what an error means. BadRequest is a subclass of NetworkError, and is asked for first."""

@@ -127,7 +127,7 @@ class TelegramPoller:
 def webhook_router(
     channels: Mapping[str, TelegramChannel], accept: Accept, wake: Callable[[], None], clock: Clock
 ) -> APIRouter:
-    """Return the webhook's route: refuse without the secret, store, then say 200. What cannot be stored gets 503 and comes again."""
+    """Return the webhook's route: refuse without the secret, store, then say 200; what cannot be stored gets 503."""
     router = APIRouter(tags=["channels"])
 
     @router.post("/channels/telegram/{account}/webhook")

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from bot.conversation.model import Reply
-from bot.messages import MAX_TEXT, Address, Capabilities, Outcome, RetryAfter
+from bot.messages import MAX_TEXT, Address, Capabilities, LeftForPickup, Outcome
 
 CHANNEL: Final = "web"
 ACCOUNT: Final = "default"
@@ -68,4 +68,4 @@ class WebChannel:
     async def send(self, chat: str, reply: Reply) -> Outcome:
         """Ring the streams of the chat, and leave the row queued: only a stream that wrote it may call it sent."""
         self._bells.ring(chat)
-        return RetryAfter(AGAIN.total_seconds())
+        return LeftForPickup(AGAIN.total_seconds())

@@ -18,7 +18,7 @@ from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram.render import LIMIT, length, split, texts
 from bot.conversation.actions import COMMANDS
 from bot.conversation.messages import catalogue
-from bot.conversation.model import Button, Reply, SourceLine
+from bot.conversation.model import Attachment, Button, Reply, SourceLine
 from tests.builders import MORNING
 from tests.emulators.server import serve
 from tests.emulators.telegram import BOT, TOKEN, Fault, TelegramEmulator
@@ -88,8 +88,16 @@ FAULTS: list[tuple[str, Fault, Any]] = [
     ("no rights", Fault(400, "Bad Request: not enough rights to send text messages"), messages.Rejected),
     ("topic closed", Fault(400, "Bad Request: TOPIC_CLOSED"), messages.Rejected),
     ("wait", Fault(429, "Too Many Requests: retry after 7", {"retry_after": 7}), messages.RetryAfter(7.0)),
-    ("wait long", Fault(429, "Too Many Requests: retry after 3600", {"retry_after": 3600}), messages.RetryAfter(3600.0)),
-    ("moved", Fault(400, "Bad Request: group chat was upgraded", {"migrate_to_chat_id": -100500}), messages.Moved("-100500")),
+    (
+        "wait long",
+        Fault(429, "Too Many Requests: retry after 3600", {"retry_after": 3600}),
+        messages.RetryAfter(3600.0),
+    ),
+    (
+        "moved",
+        Fault(400, "Bad Request: group chat was upgraded", {"migrate_to_chat_id": -100500}),
+        messages.Moved("-100500"),
+    ),
     ("unauthorized", Fault(401, "Unauthorized"), messages.Misconfigured),
     ("no such bot", Fault(404, "Not Found"), messages.Misconfigured),
     ("conflict", Fault(409, "Conflict: terminated by other getUpdates request"), messages.Misconfigured),
@@ -140,7 +148,9 @@ async def test_text_that_telegram_cannot_parse_goes_as_plain_text(
     assert body["text"].startswith("Nộp trực tuyến: 7.000 đồng.\n• Mất 3 ngày < 5 & > 2.\nTheo")
 
 
-async def test_a_failed_typing_sign_does_not_stop_the_answer(channel: TelegramChannel, emulator: TelegramEmulator) -> None:
+async def test_a_failed_typing_sign_does_not_stop_the_answer(
+    channel: TelegramChannel, emulator: TelegramEmulator
+) -> None:
     emulator.faults["sendChatAction"] = [Fault(500, "Internal Server Error")]
     assert isinstance(await channel.send("77", ANSWER), messages.Sent)
 
@@ -152,6 +162,26 @@ async def test_a_long_answer_has_its_buttons_under_the_last_part(
     assert len(emulator.sent) > 2
     assert ["reply_markup" in s.body for s in emulator.sent] == [False] * (len(emulator.sent) - 1) + [True]
     assert emulator.sent[-1].body["text"].endswith("20/7/2026.</i>")
+
+
+async def test_a_document_is_uploaded_once_and_then_sent_by_its_id(
+    emulator: TelegramEmulator, server: tuple[TelegramEmulator, str]
+) -> None:
+    read: list[str] = []
+
+    async def read_file(url: str) -> bytes:
+        read.append(url)
+        return b"%PDF-1.7"
+
+    channel = TelegramChannel("default", TOKEN, api_url=server[1], read_file=read_file)
+    reply = Reply("Tờ rơi", attachments=(Attachment("Hai mươi lăm dịch vụ", "/materials/a.pdf", "application/pdf"),))
+    assert isinstance(await channel.send("77", reply), messages.Sent)
+    assert isinstance(await channel.send("78", reply), messages.Sent)
+    documents = [s.body["document"] for s in emulator.sent if s.method == "sendDocument"]
+    assert documents[0] == "upload:a.pdf"
+    assert documents[1].startswith("file-")
+    assert read == ["/materials/a.pdf"]
+    await channel.stop()
 
 
 async def test_the_menu_lists_commands_the_bot_knows(channel: TelegramChannel, emulator: TelegramEmulator) -> None:
@@ -271,7 +301,12 @@ async def test_each_update_is_read_as_what_a_citizen_did(
 
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
-    [("member", "kicked", "stopped"), ("kicked", "member", "resumed"), ("left", "member", "resumed"), ("member", "member", None)],
+    [
+        ("member", "kicked", "stopped"),
+        ("kicked", "member", "resumed"),
+        ("left", "member", "resumed"),
+        ("member", "member", None),
+    ],
 )
 async def test_blocking_and_coming_back(
     channel: TelegramChannel, emulator: TelegramEmulator, before: str, after: str, kind: str | None

@@ -73,7 +73,7 @@ class Polling:
         self.task = asyncio.create_task(self.poller.run())
         return self.task
 
-    async def __aexit__(self, *_: Any) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 
@@ -192,7 +192,9 @@ class TestWebhook:
         assert answer.status_code == 200
         assert await rows(database) == ["một"]
 
-    @pytest.mark.parametrize("headers", [{}, {"X-Telegram-Bot-Api-Secret-Token": ""}, {"X-Telegram-Bot-Api-Secret-Token": "S3cret"}])
+    @pytest.mark.parametrize(
+        "headers", [{}, {"X-Telegram-Bot-Api-Secret-Token": ""}, {"X-Telegram-Bot-Api-Secret-Token": "S3cret"}]
+    )
     async def test_without_the_secret_nothing_is_stored(
         self, client: httpx.AsyncClient, emulator: TelegramEmulator, database: Database, headers: dict[str, str]
     ) -> None:
@@ -210,7 +212,8 @@ class TestWebhook:
         assert answer.status_code == 403
 
     @pytest.mark.parametrize(
-        ("body", "status"), [(b"{", 400), (b"[]", 400), (b"{}", 200), (b'{"update_id": 1}', 200), (b"x" * 1_100_000, 413)]
+        ("body", "status"),
+        [(b"{", 400), (b"[]", 400), (b"{}", 200), (b'{"update_id": 1}', 200), (b"x" * 1_100_000, 413)],
     )
     async def test_bodies_that_are_no_update(self, client: httpx.AsyncClient, body: bytes, status: int) -> None:
         assert (await client.post(self.URL, content=body, headers=self.SECRET)).status_code == status
@@ -279,7 +282,9 @@ SERVER = textwrap.dedent(
 
 def run_server(url: str, database_url: str, die_after: int) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-c", SERVER, url, database_url, str(die_after)], cwd=ROOT, env=environment)
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVER, url, database_url, str(die_after)], cwd=ROOT, env=environment
+    )
 
 
 async def test_a_process_killed_between_accepting_and_answering_loses_nothing(
