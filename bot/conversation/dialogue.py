@@ -44,6 +44,12 @@ SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
 SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
 SURE: Final = 0.8
 """A text that names its own topic this clearly needs no help from the topic before."""
+STOP_WORDS: Final = frozenset(
+    {
+        "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
+        "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
+    }
+)  # fmt: skip
 SWITCH_FLOOR: Final = 0.2
 """A neighbour less probable than this is not what was meant."""
 ASPECT_WORDS: Final = {
@@ -105,6 +111,7 @@ class Dialogue:
             self._when_opened,
             self._when_unsupported,
             self._when_pressed,
+            self._when_stopping,
             self._when_awaited,
             self._when_empty,
             self._when_pointing_back,
@@ -147,6 +154,10 @@ class Dialogue:
                 return self.tell(m, slug, (aspect,) if aspect else (), everything=kind == "m")
         turn = self.actions.press(m.said.payload, m.session)
         return turn or _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+
+    def _when_stopping(self, m: Moment) -> Turn | None:
+        """A word that stops announcements works always and at once, whatever else the bot waits for."""
+        return self.actions.press("a:tat-thong-bao", m.session) if m.folded in STOP_WORDS else None
 
     def _when_awaited(self, m: Moment) -> Turn | None:
         """The text may answer the last question; if it does not, it is a new question and the old one lapses."""
@@ -285,7 +296,7 @@ class Dialogue:
         u = _given(m)
         if u.in_scope:
             return None
-        if getattr(u, "near", False):
+        if u.near:
             return self._unknown(m)
         steps = tuple(Button(text, f"a:{slug}") for slug, text in catalogue()["out_of_scope_buttons"].items())
         return _turn(m, say("out_of_scope"), AnswerStatus.OUT_OF_SCOPE, buttons=steps)
