@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bot.channels.telegram import TelegramChannel, TelegramPoller, webhook_router
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, ProcessCollector, generate_latest
@@ -22,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from telegram.error import TelegramError
 
 from analytics.events import TurnAnswered, record, visitor_of
+from bot.channels.telegram import TelegramChannel, TelegramPoller, webhook_router
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
 from bot.inbox import accept

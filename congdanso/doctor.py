@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from content.places import load_places
-
 from bot.storage.database import Database
 from congdanso.brain import model_file
 from congdanso.settings import Settings
 from content import library as libraries
+from content.places import load_places
 from migrations.upgrade import current, head
 
 
