@@ -122,7 +122,9 @@ class LeftForPickup:
     seconds: float
 
 
-Outcome = LeftForPickup | Sent | RetryAfter | Transient | ContactStopped | OutsideWindow | Rejected | Misconfigured | Moved
+Outcome = (
+    LeftForPickup | Sent | RetryAfter | Transient | ContactStopped | OutsideWindow | Rejected | Misconfigured | Moved
+)
 
 
 @dataclass(frozen=True, slots=True)

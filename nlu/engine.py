@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.keys import ASPECTS as ASPECTS_KEY
-from nlu.components.keys import ENTITIES, IN_SCOPE, TOPICS
+from nlu.components.keys import ENTITIES, IN_SCOPE, NEAR, TOPICS
 from nlu.graph import PREDICT_INPUT, SequentialRunner
 from nlu.understanding import FOLLOW_UP, OUT_OF_SCOPE, Alternative, Understanding
 
@@ -92,6 +92,7 @@ class Engine:
             confidence=confidence,
             in_scope=in_scope,
             alternatives=tuple(Alternative(name, p) for name, p in others[:ALTERNATIVES]),
+            near=message.get(NEAR),
         )
 
 

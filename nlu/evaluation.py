@@ -160,9 +160,7 @@ def evaluate(
     accuracy_by_corruption = {CLEAN: _accuracy(plain)}
     for name in corruptions:
         rng = random.Random(seed)
-        accuracy_by_corruption[name] = _accuracy(
-            [(e, ask(corrupt.CORRUPTIONS[name](e.text, rng))) for e, _ in plain]
-        )
+        accuracy_by_corruption[name] = _accuracy([(e, ask(corrupt.CORRUPTIONS[name](e.text, rng))) for e, _ in plain])
     with_aspects = [(e, u) for e, u in zip(examples, answers, strict=True) if e.aspects and not e.out_of_scope]
     follow_ups = [u for e, u in zip(examples, answers, strict=True) if e.intent == FOLLOW_UP]
     outside = {
@@ -242,7 +240,9 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def _accuracy(pairs: Sequence[tuple[Example, Understanding]]) -> Accuracy:
     return Accuracy(
-        len(pairs), _share([u.topic == e.intent for e, u in pairs]), _share([e.intent in first_three(u) for e, u in pairs])
+        len(pairs),
+        _share([u.topic == e.intent for e, u in pairs]),
+        _share([e.intent in first_three(u) for e, u in pairs]),
     )
 
 

@@ -25,8 +25,12 @@ from rasa.engine.storage.storage import ModelStorage
 from rasa.graph_components.providers.nlu_training_data_provider import NLUTrainingDataProvider
 from rasa.shared.data import TrainingType
 from rasa.shared.importers.importer import TrainingDataImporter
+from rasa.shared.nlu.constants import INTENT, METADATA, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
 from rasa.shared.utils.common import class_from_module_path
 
+from nlu import dataset
 from nlu.components.base import Component, TrainedComponent
 
 PREDICT_INPUT = "messages"
@@ -95,15 +99,26 @@ class FilesImporter(TrainingDataImporter):
     """Training data from given files and lookup tables; no domain, no stories."""
 
     def __init__(self, files: Sequence[Path], lookups: dict[str, list[str]]) -> None:
-        self._files = [str(file) for file in files]
+        self._files = files
         self._lookups = lookups
 
     def get_nlu_data(self, language: str | None = "en") -> Any:
-        from rasa.shared.importers.utils import training_data_from_paths
-
-        data = training_data_from_paths(self._files, language or "vi")
-        data.lookup_tables += [{"name": name, "elements": names} for name, names in self._lookups.items()]
-        return data
+        del language
+        messages = [
+            Message(
+                data={
+                    TEXT: example.text,
+                    INTENT: example.intent,
+                    METADATA: {
+                        "intent": {"aspects": list(example.aspects), "near": example.near, "kind": example.kind}
+                    },
+                }
+            )
+            for example in dataset.read(self._files)
+        ]
+        return TrainingData(
+            messages, lookup_tables=[{"name": name, "elements": names} for name, names in self._lookups.items()]
+        )
 
     def get_domain(self) -> Any:
         from rasa.shared.core.domain import Domain
@@ -140,7 +155,7 @@ def model_configuration(config_file: Path) -> GraphModelConfiguration:
     data, messages = "data", PREDICT_INPUT
     for position, entry in enumerate(config["pipeline"]):
         settings = {key: value for key, value in entry.items() if key != "name"}
-        uses = cast(type[Component], class_from_module_path(entry["name"]))
+        uses = cast("type[Component]", class_from_module_path(entry["name"]))
         name = f"{position}_{uses.__name__}"
         trained = issubclass(uses, TrainedComponent)
         if trained:

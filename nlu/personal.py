@@ -21,7 +21,8 @@ _PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("email", re.compile(r"[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63})+")),
     ("insurance_number", re.compile(rf"(?<!\w)[A-Za-z]{{2}}{_SEP}\d(?:{_SEP}\d){{12}}(?!\w)")),
     ("bank_card", re.compile(rf"{_DIGITS_BEFORE}\d{{4}}(?:{_SEP}\d{{4}}){{3}}(?:{_SEP}\d{{1,3}})?{_DIGITS_AFTER}")),
-    ("phone", re.compile(rf"(?<![\d/.])(?:\+?84|0){_SEP}[235789](?:{_SEP}\d){{8}}(?:(?<=2\d{{9}})\d)?{_DIGITS_AFTER}")),
+    ("phone", re.compile(rf"(?<![\d/.])(?:\+?84|0){_SEP}2(?:{_SEP}\d){{9}}{_DIGITS_AFTER}")),
+    ("phone", re.compile(rf"(?<![\d/.])(?:\+?84|0){_SEP}[235789](?:{_SEP}\d){{8}}{_DIGITS_AFTER}")),
     ("identity_number", re.compile(rf"{_DIGITS_BEFORE}\d{{3}}{_SEP}\d{{3}}{_SEP}\d{{3}}{_SEP}\d{{3}}{_DIGITS_AFTER}")),
     ("identity_number", re.compile(r"(?<![\d/])(?<!\d[.,])\d{3}[ \-\u00a0]?\d{3}[ \-\u00a0]?\d{3}(?![\d/])(?![.,]\d)")),
     ("identity_number", re.compile(rf"{_DIGITS_BEFORE}\d(?:{_SEP}\d){{9,13}}{_DIGITS_AFTER}")),
@@ -34,7 +35,9 @@ _PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ),
     ("plate", re.compile(r"(?<!\w)\d{2}[ \-]?[A-Za-zĐđ]\d?[ \-]\d{3}[. ]?\d{2}(?!\d)")),
 )
-_MONEY: Final = re.compile(r"(?<![\d.])\d{1,3}(?:[.,]000)+(?![\d])|(?<!\d)\d{1,3}(?:[.,]\d{3})+\s*(?:đ|đồng|dong|vnđ|vnd)\b", re.I)
+_MONEY: Final = re.compile(
+    r"(?<![\d.])\d{1,3}(?:[.,]000)+(?![\d])|(?<!\d)\d{1,3}(?:[.,]\d{3})+\s*(?:đ|đồng|dong|vnđ|vnd)\b", re.I
+)
 _DOSSIER: Final = re.compile(r"(?<!\w)(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Z]\d{2}(?:\.\d{1,3}){0,4}-\d{6}-\d{3,6}(?!\d)", re.I)
 
 

@@ -25,7 +25,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "state.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
     with (folder / "arrays.npz").open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)
 
 
 def load(folder: Path) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class Understanding:
     confidence: float
     in_scope: bool
     alternatives: tuple[Alternative, ...]
+    near: bool = False
+    """True where the message is out of scope but sounds like public services, so that a referral helps more than a refusal."""
 
     @property
     def aspect(self) -> str | None:
@@ -67,12 +69,9 @@ class Understanding:
             "topic": self.topic,
             "aspect": self.aspect,
             "aspects": list(self.aspects),
-            "entities": [
-                {"kind": e.kind, "value": e.value, "start": e.start, "end": e.end} for e in self.entities
-            ],
+            "entities": [{"kind": e.kind, "value": e.value, "start": e.start, "end": e.end} for e in self.entities],
             "confidence": round(self.confidence, 4),
             "in_scope": self.in_scope,
-            "alternatives": [
-                {"topic": a.topic, "confidence": round(a.confidence, 4)} for a in self.alternatives
-            ],
+            "near": self.near,
+            "alternatives": [{"topic": a.topic, "confidence": round(a.confidence, 4)} for a in self.alternatives],
         }

@@ -15,7 +15,9 @@ from nlu.text.normalizer import Normalized, Normalizer
 from nlu.text.syllable import strip_marks
 from nlu.understanding import Entity
 
-_PLACE_WORDS = frozenset({"xa", "phuong", "thi", "tran", "huyen", "tp", "pho", "o", "tai", "ve", "ubnd", "thon", "ban", "xom", "que"})
+_PLACE_WORDS = frozenset(
+    {"xa", "phuong", "thi", "tran", "huyen", "tp", "pho", "o", "tai", "ve", "ubnd", "thon", "ban", "xom", "que"}
+)
 """Bare words after which a place name is expected; a name of one syllable or of everyday words counts only behind one."""
 
 

@@ -1,33 +1,42 @@
-"""The last component: is the message the bot's business at all?"""
+"""The last component: is the message the bot's business at all, and which topics does it name, best first?"""
 
 from __future__ import annotations
 
+import heapq
 from typing import Any, ClassVar
 
 from rasa.shared.nlu.constants import INTENT
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.base import Component
-from nlu.components.keys import IN_SCOPE, NORMALIZED, TOPICS
-from nlu.understanding import OUT_OF_SCOPE
+from nlu.components.keys import IN_SCOPE, NEAR, NORMALIZED, PROBABILITIES, REFUSE_AT, TOPICS
+from nlu.semantic_head import FAR
+from nlu.semantic_head import NEAR as NEAR_CLASS
+from nlu.understanding import FOLLOW_UP, OUT_OF_SCOPE
 
 
 class ScopeGate(Component):
-    """Refuses what the out-of-scope class claims with `threshold` or more, and what has no syllable at all.
+    """Refuses what is out of scope with the trained probability or more, and what has no syllable at all.
 
-    Also sets Rasa's own `intent`, so that stock tools read the result.
+    A follow-up is taken for one only with the probability `follow_up`; else the best topic stands. `threshold` overrides the trained probability. Also sets Rasa's own `intent`, so that stock tools read the result.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"threshold": 0.5}
+    defaults: ClassVar[dict[str, Any]] = {"threshold": None, "ranking_length": 10, "follow_up": 0.5}
 
     def understand(self, message: Message) -> None:
-        ranking: list[tuple[str, float]] = message.get(TOPICS)
-        outside = next((p for name, p in ranking if name == OUT_OF_SCOPE), 0.0)
-        empty = not message.get(NORMALIZED).syllables
-        in_scope = not empty and outside < self.config["threshold"]
-        message.set(IN_SCOPE, in_scope)
-        name, probability = ranking[0]
-        message.set(INTENT, {"name": name if in_scope else OUT_OF_SCOPE, "confidence": probability}, add_to_output=True)
-        message.set(
-            "intent_ranking", [{"name": n, "confidence": p} for n, p in ranking], add_to_output=True
+        probabilities: dict[str, float] = dict(message.get(PROBABILITIES))
+        far, near = probabilities.pop(FAR, 0.0), probabilities.pop(NEAR_CLASS, 0.0)
+        outside = far + near
+        threshold = self.config["threshold"]
+        in_scope = bool(message.get(NORMALIZED).syllables) and outside < (
+            message.get(REFUSE_AT) if threshold is None else threshold
         )
+        best = heapq.nlargest(self.config["ranking_length"], probabilities.items(), key=lambda item: item[1])
+        ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=lambda item: -item[1])
+        named = [item for item in best if item[0] != FOLLOW_UP or item[1] >= self.config["follow_up"]]
+        name, probability = named[0] if in_scope and named else (OUT_OF_SCOPE, outside)
+        message.set(TOPICS, ranking)
+        message.set(IN_SCOPE, in_scope)
+        message.set(NEAR, not in_scope and near > far)
+        message.set(INTENT, {"name": name, "confidence": probability}, add_to_output=True)
+        message.set("intent_ranking", [{"name": n, "confidence": p} for n, p in ranking], add_to_output=True)

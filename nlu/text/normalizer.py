@@ -24,10 +24,10 @@ MAX_CHARACTERS: Final = 4000
 """What is read of one message; a messenger's limit is 4,096 and nobody asks a question in more."""
 
 _LEXICON: Final = Path(__file__).parent.parent / "lexicon"
-_INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-_TOKEN: Final = re.compile(
-    "[^\\W_](?:[^\\W_]|[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff])*"
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
+_TOKEN: Final = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff])*")
 _LOOKALIKES: Final = str.maketrans({"ð": "đ", "Ð": "Đ", "ɖ": "đ", "’": "'", "ı": "i"})
 _DRAWN_OUT: Final = re.compile(r"(.)\1{2,}")
 _DOUBLED: Final = re.compile(r"(.)\1+")
@@ -78,9 +78,7 @@ class Normalizer:
     def __call__(self, text: str) -> Normalized:
         """Return the regular syllables of the first `MAX_CHARACTERS` characters of `text`."""
         head = text[:MAX_CHARACTERS]
-        tokens = [
-            (regular, m.start(), m.end()) for m in _TOKEN.finditer(head) if (regular := _regular(m.group()))
-        ]
+        tokens = [(regular, m.start(), m.end()) for m in _TOKEN.finditer(head) if (regular := _regular(m.group()))]
         return Normalized(text, tuple(self._expand(tokens)))
 
     def _expand(self, tokens: list[tuple[str, int, int]]) -> Iterable[Syllable]:
@@ -117,7 +115,15 @@ def _regular(token: str) -> str:
     """Unicode repairs of one token: composition, width, invisible characters, case, tone placement."""
     clean = _INVISIBLE.sub("", unicodedata.normalize("NFKC", token)).translate(_LOOKALIKES)
     lowered = unicodedata.normalize("NFC", clean.lower())
-    return lowered if lowered.isascii() else place_tone(_DRAWN_OUT.sub(r"\1", lowered))
+    return lowered if lowered.isascii() else place_tone(_undrawn(lowered))
+
+
+def _undrawn(token: str) -> str:
+    """Shorten drawn-out letters ("rùiii", "quáaaa"); a marked vowel is drawn out by its bare letter."""
+    squeezed = _DRAWN_OUT.sub(r"\1", token)
+    kept = [c for i, c in enumerate(squeezed) if i == 0 or c != strip_marks(squeezed[i - 1]) or c == squeezed[i - 1]]
+    shorter = "".join(kept)
+    return shorter if shorter != squeezed and is_syllable(shorter) and not is_syllable(squeezed) else squeezed
 
 
 @lru_cache(maxsize=50_000)

@@ -11,9 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 INITIALS: Final = tuple(
-    sorted(
-        "b c ch d đ g gh gi h k kh l m n ng ngh nh p ph qu r s t th tr v x".split(), key=len, reverse=True
-    )
+    sorted("b c ch d đ g gh gi h k kh l m n ng ngh nh p ph qu r s t th tr v x".split(), key=len, reverse=True)
 )
 RHYMES: Final = frozenset(
     """a ac ach ai am an ang anh ao ap at au ay ăc ăm ăn ăng ăp ăt âc âm ân âng âp ât âu ây

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect, sync_playwright
 
 from bot.channels.web.access import Tokens
 from bot.conversation.messages import say
 from tests.browser.webapp import FEE, MARKUP, OPTIONS, PLACE, Served
 
-CHROMIUM = next((path for path in ("/usr/bin/chromium", shutil.which("chromium")) if path and Path(path).exists()), None)
+CHROMIUM = next(
+    (path for path in ("/usr/bin/chromium", shutil.which("chromium")) if path and Path(path).exists()), None
+)
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.xdist_group("browser"),
@@ -28,8 +30,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 QUESTION = "Câu hỏi của anh/chị"
 
 
@@ -84,6 +85,13 @@ class Citizen:
     def last(self) -> Any:
         return self.page.locator("#log .turn").last
 
+    def waits(self, holds: Callable[[], bool]) -> None:
+        """Wait until something is so; the page's events arrive meanwhile."""
+        deadline = time.monotonic() + 10
+        while not holds():
+            assert time.monotonic() < deadline, "it never came true"
+            self.page.wait_for_timeout(20)
+
     def asks(self, text: str) -> None:
         answers = self.page.locator("#log .bot:not(.typing)")
         before = answers.count()
@@ -111,13 +119,6 @@ def citizen(served: Served, context: BrowserContext) -> Iterator[Citizen]:
     assert somebody.complaints == []
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
-
-
 def test_ask_and_read_where_the_answer_is_from(citizen: Citizen) -> None:
     citizen.opens().asks("đk tạm trú hết bn tiền")
     expect(citizen.bubbles.nth(1)).to_have_text("đk tạm trú hết bn tiền")
@@ -134,7 +135,7 @@ def test_ask_and_read_where_the_answer_is_from(citizen: Citizen) -> None:
 
 def test_the_first_visit_opens_the_conversation_once_and_the_introduction_stands_once(citizen: Citizen) -> None:
     citizen.opens()
-    eventually(lambda: len(citizen.posted) == 1)
+    citizen.waits(lambda: len(citizen.posted) == 1)
     citizen.asks("đk tạm trú hết bn tiền")
     citizen.page.reload()
     citizen.asks("thế nộp ở đâu")
@@ -174,7 +175,9 @@ def test_agreeing_presses_the_introductions_own_button(citizen: Citizen) -> None
 
 def test_choices_stand_once_with_their_numbers_on_the_buttons(citizen: Citizen) -> None:
     citizen.opens().asks("làm lại giấy tờ bị mất")
-    expect(citizen.last.locator(".bubble p")).to_have_text(["Anh/chị muốn làm lại giấy nào?", "Nhắn số hoặc gõ tên giấy."])
+    expect(citizen.last.locator(".bubble p")).to_have_text(
+        ["Anh/chị muốn làm lại giấy nào?", "Nhắn số hoặc gõ tên giấy."]
+    )
     expect(citizen.last.get_by_role("button")).to_have_text([f"{i}. {o}" for i, o in enumerate(OPTIONS, 1)])
     citizen.last.get_by_role("button").first.click()
     expect(citizen.bubbles.nth(3)).to_have_text("Thẻ căn cước")
@@ -198,7 +201,9 @@ def test_with_the_keyboard_alone(citizen: Citizen) -> None:
     expect(citizen.bubbles.nth(2)).to_contain_text("7.000 đồng")
     assert page.evaluate(focused) == "question"
     assert page.input_value("#question") == ""
-    outline = "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth"
+    outline = (
+        "getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth"
+    )
     assert page.evaluate(outline) == "solid3px"
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
@@ -327,7 +332,7 @@ def test_what_a_screen_reader_is_told(citizen: Citizen) -> None:
 
 def test_a_message_that_did_not_leave_is_sent_again_under_the_same_id(citizen: Citizen, served: Served) -> None:
     citizen.opens()
-    eventually(lambda: len(citizen.posted) == 1)
+    citizen.waits(lambda: len(citizen.posted) == 1)
     citizen.page.route("**/api/chat/messages", lambda route: route.abort())
     citizen.question.fill("đk tạm trú hết bn tiền")
     citizen.question.press("Enter")
@@ -347,7 +352,7 @@ def test_a_message_that_did_not_leave_is_sent_again_under_the_same_id(citizen: C
 
 def test_an_answer_that_got_lost_is_fetched_without_asking_twice(citizen: Citizen, served: Served) -> None:
     citizen.opens()
-    eventually(lambda: len(citizen.posted) == 1)
+    citizen.waits(lambda: len(citizen.posted) == 1)
 
     def lose(route: Route) -> None:
         route.fetch()
@@ -364,7 +369,7 @@ def test_an_answer_that_got_lost_is_fetched_without_asking_twice(citizen: Citize
 
 def test_a_page_closed_in_mid_air_shows_the_answer_when_it_is_back(citizen: Citizen, served: Served) -> None:
     citizen.opens()
-    eventually(lambda: len(citizen.posted) == 1)
+    citizen.waits(lambda: len(citizen.posted) == 1)
     citizen.page.route("**/api/chat/messages", lambda route: None)
     citizen.question.fill("đk tạm trú hết bn tiền")
     citizen.question.press("Enter")
@@ -380,7 +385,7 @@ def test_a_page_closed_in_mid_air_shows_the_answer_when_it_is_back(citizen: Citi
 @pytest.mark.parametrize(("status", "again"), [(429, True), (503, True), (413, False), (422, False)])
 def test_a_refusal_is_told_in_the_servers_words(citizen: Citizen, status: int, again: bool) -> None:
     citizen.opens()
-    eventually(lambda: len(citizen.posted) == 1)
+    citizen.waits(lambda: len(citizen.posted) == 1)
     refusal = json.dumps({"detail": "Kênh đang bận."})
     citizen.page.route(
         "**/api/chat/messages",
@@ -399,7 +404,7 @@ def test_a_refusal_is_told_in_the_servers_words(citizen: Citizen, status: int, a
 
 def test_a_page_of_html_instead_of_json_is_a_failure_like_any_other(citizen: Citizen) -> None:
     citizen.opens()
-    eventually(lambda: len(citizen.posted) == 1)
+    citizen.waits(lambda: len(citizen.posted) == 1)
     citizen.page.route("**/api/chat/messages", lambda route: route.fulfill(status=502, body="<h1>Bad gateway"), times=1)
     citizen.question.fill("thế nộp ở đâu")
     citizen.question.press("Enter")
@@ -450,10 +455,10 @@ def _chat(citizen: Citizen) -> str:
 def test_an_officers_answer_appears_by_itself_and_stays(citizen: Citizen, served: Served) -> None:
     citizen.opens().asks("đk tạm trú hết bn tiền")
     chat = _chat(citizen)
-    eventually(lambda: served.web.bells.count(chat) == 1)
+    citizen.waits(lambda: served.web.bells.count(chat) == 1)
     ids = served.run(served.web.push(chat, "Cán bộ trả lời: mức nộp trực tiếp là 15.000 đồng."))
     expect(citizen.last.locator(".bubble")).to_have_text("Cán bộ trả lời: mức nộp trực tiếp là 15.000 đồng.")
-    eventually(lambda: served.run(served.web.states(ids)) == ["sent"])
+    citizen.waits(lambda: served.run(served.web.states(ids)) == ["sent"])
     citizen.page.reload()
     expect(citizen.bubbles).to_have_count(4)
     expect(citizen.last.locator(".bubble")).to_have_text("Cán bộ trả lời: mức nộp trực tiếp là 15.000 đồng.")
@@ -463,7 +468,7 @@ def test_what_was_said_while_the_page_was_away_is_there_when_it_is_back(citizen:
     citizen.opens().asks("đk tạm trú hết bn tiền")
     chat = _chat(citizen)
     citizen.page.goto("about:blank")
-    eventually(lambda: served.web.bells.count(chat) == 0)
+    citizen.waits(lambda: served.web.bells.count(chat) == 0)
     served.run(served.web.push(chat, "Mai cắt điện ở xóm Đồng."))
     citizen.opens()
     expect(citizen.last.locator(".bubble")).to_have_text("Mai cắt điện ở xóm Đồng.")
@@ -480,7 +485,7 @@ def test_starting_afresh_leaves_nothing_on_the_machine(citizen: Citizen) -> None
     citizen.page.once("dialog", lambda dialog: dialog.accept())
     citizen.page.get_by_role("button", name="Bắt đầu lại").click()
     expect(citizen.bubbles).to_have_count(1)
-    eventually(lambda: citizen.page.evaluate("localStorage.getItem('congdanso.token')") is not None)
+    citizen.waits(lambda: citizen.page.evaluate("localStorage.getItem('congdanso.token')") is not None)
     assert _chat(citizen) != before
 
 

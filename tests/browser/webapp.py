@@ -133,7 +133,9 @@ class FakeDialogue:
             answer, aspect = known[said.payload]
         else:
             return Turn((Reply(say("unknown")),), session, AnswerStatus.UNKNOWN)
-        return Turn((answer,), replace(session, topic="tam-tru", aspect=aspect), AnswerStatus.ANSWERED, "tam-tru", aspect)
+        return Turn(
+            (answer,), replace(session, topic="tam-tru", aspect=aspect), AnswerStatus.ANSWERED, "tam-tru", aspect
+        )
 
 
 def understand(text: str) -> Understanding:
@@ -153,7 +155,7 @@ class WebApp:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def turns(self, owner: str = "web") -> Turns:
-        return Turns(self.database, cast(Dialogue, self.dialogue), understand, clock=self.clock, owner=owner)
+        return Turns(self.database, cast("Dialogue", self.dialogue), understand, clock=self.clock, owner=owner)
 
     def app(self, **settings: Any) -> FastAPI:
         routes = router(

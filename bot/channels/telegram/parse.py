@@ -7,10 +7,11 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from telegram import Bot, CallbackQuery, Chat, ChatMemberUpdated, Message, Update
+from telegram import Bot, CallbackQuery, ChatMemberUpdated, Message, Update, User
 from telegram.constants import ChatMemberStatus, ChatType
 
 from bot.messages import Address, Incoming
+from nlu import personal
 
 CHANNEL: Final = "telegram"
 _UNSUPPORTED: Final = (
@@ -19,15 +20,24 @@ _UNSUPPORTED: Final = (
     "audio",
     "video",
     "video_note",
+    "animation",
     "document",
     "sticker",
+    "venue",
     "location",
     "contact",
-    "animation",
     "poll",
-    "venue",
+    "dice",
+    "story",
+    "game",
+    "checklist",
+    "paid_media",
 )
+"""The special before the general: an animation is a document too, a venue a location."""
 _GONE: Final = {ChatMemberStatus.BANNED, ChatMemberStatus.LEFT}
+_START: Final = re.compile(r"/start(?:@\w+)?(?:\s+(\S{1,64}))?\s*$")
+_CAMPAIGN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What Telegram puts behind /start when a link is followed; what else stands there was typed."""
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +54,15 @@ def parse(raw: dict[str, Any], bot: Bot, account: str, now: datetime) -> Incomin
     if found is None:
         return None
     chat, kind, text = found
-    return Incoming(Address(CHANNEL, account, str(chat)), str(update.update_id), kind, text, now)
+    return Incoming(Address(CHANNEL, account, str(chat)), _update_id(update), kind, text, now)
+
+
+def _update_id(update: Update) -> str:
+    """Return the id by which a repetition is known. The pictures of one album are one thing, and get one answer."""
+    message = update.message
+    if message is not None and message.media_group_id and not message.text:
+        return f"album:{message.chat.id}:{message.media_group_id}"
+    return str(update.update_id)
 
 
 def _parse(update: Update, bot: Bot) -> tuple[int, str, str] | None:
@@ -60,7 +78,9 @@ def _parse(update: Update, bot: Bot) -> tuple[int, str, str] | None:
 def _pressed(query: CallbackQuery) -> tuple[int, str, str] | None:
     if query.message is None or not query.data:
         return None
-    return query.message.chat.id, "button", query.data
+    # A payload of ours is short and ASCII; a client may send anything, and it is stored unmasked.
+    ours = query.data.isascii() and query.data.isprintable() and len(query.data) <= 64
+    return query.message.chat.id, "button", query.data if ours else ""
 
 
 def _membership(change: ChatMemberUpdated) -> tuple[int, str, str] | None:
@@ -78,21 +98,34 @@ def _message(message: Message, bot: Bot) -> tuple[int, str, str] | None:
         # In a group, only what is said to the bot is the bot's business.
         return (chat.id, "unsupported", kind) if kind and chat.type == ChatType.PRIVATE else None
     if chat.type != ChatType.PRIVATE:
-        text = _for_us(message, chat, text, bot)
+        text = _for_us(message, text, ourselves(bot))
         if not text:
             return None
-    if match := re.match(r"/start(?:@\w+)?(?:\s+(\S{1,64}))?\s*$", text):
-        return chat.id, "opened", match.group(1) or ""
+    if match := _START.match(text):
+        return chat.id, "opened", _campaign(match.group(1) or "")
     return chat.id, "text", text
 
 
-def _for_us(message: Message, chat: Chat, text: str, bot: Bot) -> str:
+def _campaign(payload: str) -> str:
+    """Return the payload of a link; "" for what somebody typed in its place, since it is stored unmasked."""
+    if not _CAMPAIGN.fullmatch(payload) or personal.mask(payload)[1]:
+        return ""
+    return payload
+
+
+def ourselves(bot: Bot) -> User | None:
+    """The bot as Telegram knows it; None before it was asked."""
+    try:
+        return bot.bot
+    except RuntimeError:
+        return None
+
+
+def _for_us(message: Message, text: str, us: User | None) -> str:
     """Return a group message that is meant for the bot, without the mention; "" for all others."""
-    del chat
-    mention = re.compile(rf"@{re.escape(bot.username)}\b", re.IGNORECASE)
-    replied = message.reply_to_message is not None and (
-        message.reply_to_message.from_user is not None and message.reply_to_message.from_user.id == bot.id
-    )
-    if mention.search(text) or replied:
-        return mention.sub("", text).strip()
+    if us is not None:
+        mention = re.compile(rf"@{re.escape(us.username or '')}\b", re.IGNORECASE)
+        to = message.reply_to_message.from_user if message.reply_to_message is not None else None
+        if mention.search(text) or (to is not None and to.id == us.id):
+            return mention.sub("", text).strip()
     return text if text.startswith("/") and "@" not in text.split(maxsplit=1)[0] else ""

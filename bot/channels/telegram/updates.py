@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from bot.channels.telegram.channel import ALLOWED_UPDATES, TelegramChannel, seconds
+from bot.channels.telegram.channel import TelegramChannel
+from bot.channels.telegram.outcomes import from_telegram, seconds
 from bot.channels.telegram.parse import CHANNEL
 from bot.messages import Incoming
 from bot.storage.database import Database
@@ -32,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class TelegramPoller:
-    """Fetches updates for one account, for as long as it runs."""
+    """Fetches updates for one account, for as long as it runs. The channel's `problem` says why nothing comes in."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class TelegramPoller:
         *,
         long_poll: int = LONG_POLL,
         patience: tuple[float, ...] = PATIENCE,
+        rng: random.Random | None = None,
     ) -> None:
         self._channel = channel
         self._database = database
@@ -52,57 +55,77 @@ class TelegramPoller:
         self._clock = clock
         self._long_poll = long_poll
         self._patience = patience
+        self._rng = rng or random.Random()
 
     async def run(self) -> None:
         """Poll until cancelled; a token that Telegram does not know ends it, since no waiting helps."""
         failures = 0
-        introduced = False
+        alone = False
         while True:
             try:
-                if not introduced:
-                    await self._channel.bot.delete_webhook()
-                    await self._channel.introduce()
-                    introduced = True
+                if not alone:
+                    await self._channel.delete_webhook()
+                    await self._channel.identify()
+                    alone = True
+                    await self._set_menu()
                 await self._once()
                 failures = 0
-                self._channel.problem = ""
                 continue
-            except InvalidToken:
-                self._channel.problem = "InvalidToken"
-                log.critical("Telegram does not know the token", extra={"account": self._channel.account})
-                return
+            except InvalidToken as error:
+                if from_telegram(error):
+                    self._channel.problem = "InvalidToken"
+                    log.critical("Telegram does not know the token", extra=self._about())
+                    return
+                wait = self._failed("NotTelegram", failures)
             except RetryAfter as error:
                 wait = seconds(error)
             except Conflict:
+                # Two pollers, or a webhook that somebody set behind our back: the latter is ended at the next try.
+                if self._channel.problem != "Conflict":
+                    log.error("somebody else polls this bot", extra=self._about())
                 self._channel.problem = "Conflict"
-                log.error("somebody else polls this bot", extra={"account": self._channel.account})
+                alone = False
                 wait = self._patience[-1]
             except TelegramError as error:
-                log.warning("polling failed", extra={"account": self._channel.account, "error": type(error).__name__})
-                wait = self._patience[min(failures, len(self._patience) - 1)]
-            except Exception:
-                # Most likely the database: the updates stay at Telegram, since the offset was not moved.
-                log.exception("updates could not be stored")
-                wait = self._patience[min(failures, len(self._patience) - 1)]
+                wait = self._failed(type(error).__name__, failures)
+            except Exception as error:
+                # Most likely the database: the updates stay at Telegram, since the offset was not moved. The error's
+                # own words are not logged: a database's name what it was to store.
+                log.error("updates could not be stored", extra=self._about() | {"error": type(error).__name__})
+                wait = self._pause(failures)
             failures += 1
             await asyncio.sleep(wait)
 
+    def _about(self) -> dict[str, str]:
+        return {"account": self._channel.account}
+
+    def _failed(self, error: str, failures: int) -> float:
+        """Log a failure; return how long to wait. One failure is weather, several in a row are a problem."""
+        log.warning("polling failed", extra=self._about() | {"error": error})
+        if failures >= 2:
+            self._channel.problem = error
+        return self._pause(failures)
+
+    def _pause(self, failures: int) -> float:
+        return self._patience[min(failures, len(self._patience) - 1)] * self._rng.uniform(0.8, 1.2)
+
+    async def _set_menu(self) -> None:
+        """Set the menu of commands; without one the bot works as well."""
+        try:
+            await self._channel.set_commands()
+        except TelegramError as error:
+            log.warning("the menu of commands is not set", extra=self._about() | {"error": type(error).__name__})
+
     async def _once(self) -> None:
-        offset = await self._offset()
-        updates = await self._channel.bot.get_updates(
-            offset=offset,
-            timeout=self._long_poll,
-            read_timeout=self._long_poll + 10,
-            allowed_updates=list(ALLOWED_UPDATES),
-        )
-        for update in updates:
-            raw = update.to_dict()
+        found = await self._channel.fetch(await self._offset(), self._long_poll)
+        self._channel.problem = ""
+        for raw in found:
             incoming = self._channel.parse(raw, self._clock())
             if incoming is not None:
                 await self._accept(incoming)
                 self._wake()
-                await self._channel.acknowledge(raw)
-            await self._store_offset(update.update_id + 1)
+                self._channel.acknowledge_soon(raw)
+            await self._store_offset(raw["update_id"] + 1)
 
     async def _offset(self) -> int | None:
         async with self._database.read() as connection:
@@ -144,20 +167,21 @@ def webhook_router(
             return Response(status_code=413)
         try:
             raw = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Response(status_code=400)
         if not isinstance(raw, dict):
             return Response(status_code=400)
+        await channel.identify_if_needed()
         incoming = channel.parse(raw, clock())
         if incoming is None:
             return Response(status_code=200)
         try:
             await accept(incoming)
-        except Exception:
-            log.exception("an update could not be stored")
+        except Exception as error:
+            log.error("an update could not be stored", extra={"account": account, "error": type(error).__name__})
             return Response(status_code=503)
         wake()
-        asyncio.get_running_loop().create_task(channel.acknowledge(raw))
+        channel.acknowledge_soon(raw)
         return Response(status_code=200)
 
     return router

@@ -42,7 +42,7 @@ class Tokens:
             value = self._signer.unsign(token)
         except BadSignature:
             return None
-        # The value without its signature: one signature has several spellings in base64, one conversation only one hash.
+        # Without the signature: that has several spellings in base64, and one conversation has only one hash.
         return hashlib.sha256(value).hexdigest()
 
 

@@ -227,7 +227,7 @@ def router(
         "/api/chat/stream",
         tags=["chat"],
         response_class=EventSourceResponse,
-        responses={200: {"content": {"text/event-stream": {}}}} | _problems(401, 429),
+        responses=_problems(401, 429) | {200: {"content": {"text/event-stream": {}}}},
     )
     async def stream(
         request: Request,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import anyio
-from sqlalchemy import RowMapping, func, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, func, or_, select, update
 from sse_starlette import ServerSentEvent
 
 from bot.channels.web.channel import ACCOUNT, CHANNEL, Bells
@@ -67,11 +67,12 @@ class Pushed:
         query = (
             select(func.max(outbox.c.id))
             .join(conversation, conversation.c.id == outbox.c.conversation_id)
-            .where(*_of(chat), outbox.c.inbox_id.is_(None), outbox.c.state == "sent")
+            .where(_of(chat), outbox.c.inbox_id.is_(None), outbox.c.state == "sent")
         )
         with _undisturbed():
             async with self._database.read() as connection:
-                return int((await connection.execute(query)).scalar_one_or_none() or 0)
+                newest = (await connection.execute(query)).scalar_one_or_none()
+        return int(newest or 0)
 
     async def _rows(self, chat: str, after: int, seen: set[int]) -> list[RowMapping]:
         wanted = or_(
@@ -81,12 +82,13 @@ class Pushed:
         query = (
             select(outbox.c.id, outbox.c.reply, outbox.c.state)
             .join(conversation, conversation.c.id == outbox.c.conversation_id)
-            .where(*_of(chat), outbox.c.inbox_id.is_(None), wanted)
+            .where(_of(chat), outbox.c.inbox_id.is_(None), wanted)
             .order_by(outbox.c.id)
         )
         with _undisturbed():
             async with self._database.read() as connection:
-                return [row for row in (await connection.execute(query)).mappings() if row["id"] not in seen]
+                rows = (await connection.execute(query)).mappings().all()
+        return [row for row in rows if row["id"] not in seen]
 
     async def _mark_sent(self, chat: str, ids: list[int]) -> bool:
         """Mark rows as sent, under the conversation's lease so that the sender has no hand on them meanwhile."""
@@ -99,7 +101,7 @@ class Pushed:
 
     async def _marked(self, chat: str, ids: list[int]) -> bool:
         async with self._database.read() as connection:
-            found = (await connection.execute(select(conversation.c.id).where(*_of(chat)))).scalar_one_or_none()
+            found = (await connection.execute(select(conversation.c.id).where(_of(chat)))).scalar_one_or_none()
         if found is None:
             return True
         async with leased(self._turns, found) as held:
@@ -114,10 +116,10 @@ class Pushed:
 
 
 def _undisturbed() -> anyio.CancelScope:
-    """Let a few milliseconds of database work end before a page that left is forgotten: cut short, it costs a connection."""
+    """Let a few milliseconds of database work end though the page has left: cut short, it would cost a connection."""
     return anyio.CancelScope(shield=True)
 
 
-def _of(chat: str) -> tuple[object, ...]:
-    """The conditions for the conversation of a chat."""
-    return (conversation.c.channel == CHANNEL, conversation.c.account == ACCOUNT, conversation.c.chat == chat)
+def _of(chat: str) -> ColumnElement[bool]:
+    """The condition for the conversation of a chat."""
+    return (conversation.c.channel == CHANNEL) & (conversation.c.account == ACCOUNT) & (conversation.c.chat == chat)

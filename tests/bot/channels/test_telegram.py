@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import re
@@ -130,6 +131,9 @@ async def test_no_answer_in_time_may_have_been_sent(
     emulator.faults["sendMessage"] = [Fault(delay=0.6)]
     assert await channel.send("77", ANSWER) == messages.Transient("TimedOut", maybe_sent=True)
     await channel.stop()
+    async with asyncio.timeout(5):  # it did arrive, only later; not in the middle of the next test
+        while not emulator.sent:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_server_that_is_not_there_is_a_passing_fault() -> None:

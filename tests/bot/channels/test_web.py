@@ -285,15 +285,13 @@ async def test_a_turn_that_fails_is_an_apology(client: Client, web: WebApp, data
     ],
     ids=lambda value: str(value)[:20],
 )
-async def test_an_unknown_or_forged_token_is_401(
-    client: Client, database: Database, authorization: str | None
-) -> None:
+async def test_an_unknown_or_forged_token_is_401(client: Client, database: Database, authorization: str | None) -> None:
     forged = {
         "Bearer of another server": "Bearer " + Tokens("another key").new(),
         "Bearer cut short": f"Bearer {client.token[:-2]}",
         "Bearer with more": f"Bearer x{client.token}",
     }
-    headers = {} if authorization is None else {"Authorization": forged.get(authorization, authorization).encode()}
+    headers = {} if authorization is None else {b"Authorization": forged.get(authorization, authorization).encode()}
     message = json.dumps({"id": "1", "text": "xin chào"})
     for response in (
         await client.http.post("/api/chat/messages", content=message, headers=headers),
@@ -547,7 +545,9 @@ async def test_the_sender_leaves_a_pushed_message_queued_and_rings(
         ready = (await connection.execute(select(conversation.c.ready_at))).scalar_one()
     assert (row["state"], row["attempts"], row["sent_at"]) == ("queued", 0, None)
     # Nothing turns in circles for somebody who is not there: the pump has no reason to look again for a while.
-    assert aware(ready) >= clock() + min(AGAIN, timedelta(hours=1))
+    looked_at = aware(ready)
+    assert looked_at is not None
+    assert looked_at >= clock() + min(AGAIN, timedelta(hours=1))
     assert await turns.claim() == []
 
 

@@ -38,9 +38,9 @@ class Served:
 
     @asynccontextmanager
     async def stream(self, *, last: str | None = None, by_query: bool = False) -> AsyncIterator[Stream]:
-        headers = {} if by_query else {"Authorization": f"Bearer {self.token}".encode()}
+        headers = {} if by_query else {b"Authorization": f"Bearer {self.token}".encode()}
         if last is not None:
-            headers["Last-Event-ID"] = last.encode()
+            headers[b"Last-Event-ID"] = last.encode()
         query = f"?token={self.token}" if by_query else ""
         async with self.http.stream("GET", f"/api/chat/stream{query}", headers=headers) as response:
             reading = Stream(response)
@@ -243,8 +243,8 @@ async def test_one_conversation_cannot_open_streams_without_end(served: Served) 
             assert refused.response.status_code == 429
             detail = json.loads(await refused.response.aread())["detail"]
             assert detail.startswith("Cuộc trò chuyện này đang mở ở nhiều nơi quá")
-        for stream in streams:
-            await stream.__aexit__(None, None, None)
+        for closing in streams:
+            await closing.__aexit__(None, None, None)
     await served.until_closed()
 
 

@@ -47,7 +47,20 @@ def test_a_short_answer_picks_its_option(typed: str, number: int) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["5", "0", "cái thứ năm", "", "  ", "khai sinh cần gì", "cấp lại", "2 triệu đồng", "tôi 2 con", "làm hộ chiếu", "a", "không"],
+    [
+        "5",
+        "0",
+        "cái thứ năm",
+        "",
+        "  ",
+        "khai sinh cần gì",
+        "cấp lại",
+        "2 triệu đồng",
+        "tôi 2 con",
+        "làm hộ chiếu",
+        "a",
+        "không",
+    ],
 )
 def test_what_picks_nothing_or_more_than_one_is_no_choice(typed: str) -> None:
     assert chosen(typed, OPTIONS) is None
@@ -57,19 +70,25 @@ def test_without_options_nothing_is_picked() -> None:
     assert chosen("1", ()) is None
 
 
-@pytest.mark.parametrize("typed", ["có", "Có ạ", "vâng", "dạ vâng ạ", "ok", "đồng ý", "dong y", "ừ", "đúng rồi", "chuẩn luôn", "xoá hết"])
+@pytest.mark.parametrize(
+    "typed", ["có", "Có ạ", "vâng", "dạ vâng ạ", "ok", "đồng ý", "dong y", "ừ", "đúng rồi", "chuẩn luôn", "xoá hết"]
+)
 def test_forms_of_yes(typed: str) -> None:
     assert is_yes(typed)
     assert not is_no(typed)
 
 
-@pytest.mark.parametrize("typed", ["không", "ko", "thôi ạ", "không cần đâu", "thôi khỏi", "bỏ qua", "dạ không ạ", "chưa", "huỷ"])
+@pytest.mark.parametrize(
+    "typed", ["không", "ko", "thôi ạ", "không cần đâu", "thôi khỏi", "bỏ qua", "dạ không ạ", "chưa", "huỷ"]
+)
 def test_forms_of_no(typed: str) -> None:
     assert is_no(typed)
     assert not is_yes(typed)
 
 
-@pytest.mark.parametrize("typed", ["không phải", "ko phai", "không đúng", "không phải mấy cái đó", "đều không phải", "cái khác"])
+@pytest.mark.parametrize(
+    "typed", ["không phải", "ko phai", "không đúng", "không phải mấy cái đó", "đều không phải", "cái khác"]
+)
 def test_none_of_the_options(typed: str) -> None:
     assert picks_none(typed)
 

@@ -1,0 +1,57 @@
+"""A follow-up names no topic, so each of its words is one that follow-ups are made of.
+
+"ly hôn cần giấy tờ gì" looks like one to a classifier that never saw a divorce; answering it with the topic of before would be wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rasa.shared.nlu.constants import INTENT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from nlu.components.base import TrainedComponent
+from nlu.components.classifiers import NEAR as NEAR_CLASS
+from nlu.components.keys import ENTITIES, NORMALIZED, PROBABILITIES
+from nlu.text.syllable import strip_marks
+from nlu.understanding import FOLLOW_UP
+
+
+class FollowUpGuard(TrainedComponent):
+    """Takes probability from "follow-up" for every word that no follow-up in the training data has, and gives it to "near"."""
+
+    defaults: ClassVar[dict[str, Any]] = {"kept_per_strange_word": 0.2}
+
+    words: set[str]
+
+    def learn(self, training_data: TrainingData) -> None:
+        self.words = {
+            strip_marks(syllable.text)
+            for message in training_data.training_examples
+            if message.get(INTENT) == FOLLOW_UP
+            for syllable in message.get(NORMALIZED).syllables
+        }
+
+    def understand(self, message: Message) -> None:
+        probabilities: dict[str, float] = message.get(PROBABILITIES)
+        named = [(e.start, e.end) for e in message.get(ENTITIES) if e.kind == "place"]
+        strange = sum(
+            strip_marks(s.text) not in self.words
+            for s in message.get(NORMALIZED).syllables
+            if not any(start <= s.start < end for start, end in named)
+        )
+        if not strange or FOLLOW_UP not in probabilities:
+            return
+        kept = probabilities[FOLLOW_UP] * self.config["kept_per_strange_word"] ** strange
+        moved = probabilities[FOLLOW_UP] - kept
+        message.set(
+            PROBABILITIES,
+            {**probabilities, FOLLOW_UP: kept, NEAR_CLASS: probabilities.get(NEAR_CLASS, 0.0) + moved},
+        )
+
+    def dump(self) -> dict[str, Any]:
+        return {"words": sorted(self.words)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.words = set(state["words"])

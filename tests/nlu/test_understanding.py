@@ -1,0 +1,87 @@
+"""The shipped model on the repository's own held-out split, and on input that nobody should send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nlu.dataset import read
+from nlu.engine import DATA
+from nlu.evaluation import Report, evaluate
+
+if TYPE_CHECKING:
+    from congdanso.brain import Brain
+
+
+@pytest.fixture(scope="module")
+def report(brain: Brain) -> Report:
+    return evaluate(brain.engine, read(sorted((DATA / "heldout").glob("*.yml"))))
+
+
+@pytest.mark.xdist_group("report")
+class TestHeldOut:
+    def test_proper_vietnamese(self, report: Report) -> None:
+        assert report.accuracy["clean"].first >= 0.93
+        assert report.accuracy["clean"].first_three >= 0.98
+
+    @pytest.mark.parametrize(
+        ("corruption", "loss"),
+        [("no_accents", 0.02), ("typos", 0.06), ("teencode", 0.06), ("telex", 0.06), ("mixed", 0.06)],
+    )
+    def test_as_really_typed(self, report: Report, corruption: str, loss: float) -> None:
+        assert report.accuracy[corruption].first >= report.accuracy["clean"].first - loss
+
+    @pytest.mark.parametrize("kind", ["indirect", "long"])
+    def test_indirect_and_long_tellings(self, report: Report, kind: str) -> None:
+        assert report.kinds[kind].first >= 0.80
+        assert report.kinds[kind].first_three >= 0.93
+
+    def test_aspects(self, report: Report) -> None:
+        assert report.aspect >= 0.90
+
+    def test_scope(self, report: Report) -> None:
+        assert report.scope["far"].auroc >= 0.98
+        assert report.scope["near"].auroc >= 0.90
+        assert report.refused_in_scope <= 0.03
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "😀",
+        "\x00\x07",
+        "\u202e\u200b",
+        "'; DROP TABLE x; --",
+        "<b>x</b>",
+        "x" * 20_000,
+        "khai sinh " * 3000,
+        "\u0301\u0323",
+    ],
+)
+def test_any_text_is_understood_somehow(brain: Brain, text: str) -> None:
+    understanding = brain.engine.understand(text)
+    assert understanding.text == text
+    assert 0 <= understanding.confidence <= 1
+    for entity in understanding.entities:
+        assert 0 <= entity.start < entity.end <= len(text)
+
+
+def test_a_question_about_something_else_is_no_follow_up(brain: Brain) -> None:
+    assert brain.engine.understand("thế lệ phí bao nhiêu").topic is None
+    assert brain.engine.understand("thế lệ phí bao nhiêu").in_scope
+    assert brain.engine.understand("ly hôn thì cần giấy tờ gì").intent != "hoi-tiep"
+
+
+def test_entities_point_into_the_text_as_typed(brain: Brain) -> None:
+    text = "ở xã Phủ Thông, hồ sơ H55.12.34-261122-0001 đến đâu"
+    found = {e.kind: text[e.start : e.end] for e in brain.engine.understand(text).entities}
+    assert found == {"place": "Phủ Thông", "dossier_code": "H55.12.34-261122-0001"}
+
+
+def test_a_personal_number_is_named_but_not_repeated(brain: Brain) -> None:
+    [entity] = brain.engine.understand("số 019203004567").entities
+    assert entity.kind == "identity_number"
+    assert "019" not in entity.value
