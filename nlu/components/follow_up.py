@@ -12,8 +12,8 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from nlu.components.base import TrainedComponent
-from nlu.components.classifiers import NEAR as NEAR_CLASS
 from nlu.components.keys import ENTITIES, NORMALIZED, PROBABILITIES
+from nlu.semantic_head import NEAR as NEAR_CLASS
 from nlu.text.syllable import strip_marks
 from nlu.understanding import FOLLOW_UP
 

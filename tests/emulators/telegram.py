@@ -87,6 +87,21 @@ class TelegramEmulator:
             ]
         )
 
+    def reset(self) -> None:
+        """Forget everything; the next test begins."""
+        for kept in (
+            self.sent,
+            self.calls,
+            self.faults,
+            self.chats,
+            self.files,
+            self.webhook,
+            self._updates,
+            self._taken_at,
+        ):
+            kept.clear()
+        self.latency, self.per_second = 0.0, None
+
     # what citizens do
 
     def message(self, chat: int, text: str, **fields: Any) -> dict[str, Any]:
