@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.codec import reply_to_json
@@ -140,8 +140,12 @@ class Turns:
             waiting = select(inbox.c.received_at).where(
                 inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED
             )
-            due = select(func.min(outbox.c.next_attempt_at)).where(
-                outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("queued", "sending"))
+            # Replies leave in order, so the first one decides: a later one that is due now has to wait for it.
+            due = (
+                select(outbox.c.next_attempt_at)
+                .where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("queued", "sending")))
+                .order_by(outbox.c.id)
+                .limit(1)
             )
             ready = (await connection.execute(waiting.limit(1))).scalar_one_or_none()
             if ready is None:

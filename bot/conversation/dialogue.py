@@ -209,10 +209,10 @@ class Dialogue:
         return self.tell(m, slug, asked or (("tong-quan",) if named or ranked else ()))
 
     def _named_among(self, folded: str, slugs: tuple[str, ...]) -> str | None:
-        """The recent topic whose name or everyday name stands in the text, the longest name first."""
+        """The recent topic whose name or everyday name stands in the text, the longest name first, then the latest topic."""
         names = [
-            (choices.fold(name), slug)
-            for slug in slugs
+            (choices.fold(name), -age, slug)
+            for age, slug in enumerate(slugs)
             if slug in self.library
             for name in (
                 self.library[slug].label,
@@ -221,8 +221,8 @@ class Dialogue:
                 slug.replace("-", " "),
             )
         ]
-        inside = [(len(name), slug) for name, slug in names if name and f" {name} " in f" {folded} "]
-        return max(inside)[1] if inside else None
+        inside = [(len(name), later, slug) for name, later, slug in names if name and f" {name} " in f" {folded} "]
+        return max(inside)[2] if inside else None
 
     def _when_action_or_smalltalk(self, m: Moment) -> Turn | None:
         u = _given(m)

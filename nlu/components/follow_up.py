@@ -26,18 +26,20 @@ class FollowUpGuard(TrainedComponent):
     words: set[str]
 
     def learn(self, training_data: TrainingData) -> None:
-        self.words = {
-            strip_marks(syllable.text)
+        said = {
+            syllable.text
             for message in training_data.training_examples
             if message.get(INTENT) == FOLLOW_UP
             for syllable in message.get(NORMALIZED).syllables
         }
+        # A word typed with its marks must be known with them: "hôn" is not the "hơn" of a follow-up.
+        self.words = said | {strip_marks(word) for word in said}
 
     def understand(self, message: Message) -> None:
         probabilities: dict[str, float] = message.get(PROBABILITIES)
         named = [(e.start, e.end) for e in message.get(ENTITIES) if e.kind == "place"]
         strange = sum(
-            strip_marks(s.text) not in self.words
+            s.text not in self.words
             for s in message.get(NORMALIZED).syllables
             if not any(start <= s.start < end for start, end in named)
         )
