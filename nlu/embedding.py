@@ -11,7 +11,7 @@ import numpy as np
 
 from nlu.linear import Floats
 
-LONGEST: Final = 400
+LONGEST: Final = 300
 """Characters of a text that are embedded; the time grows with the square, and a question is said within them."""
 
 

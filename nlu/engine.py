@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-with warnings.catch_warnings():
-    # Rasa 3.6 imports pkg_resources; its deprecation warnings are not ours to fix.
+from nlu.lazy import without
+
+with warnings.catch_warnings(), without("redis"):
+    # Rasa 3.6 imports pkg_resources; its deprecation warnings are not ours to fix. It also imports portalocker for file locks,
+    # which brings the redis client if there is one, a quarter of the whole start.
     warnings.simplefilter("ignore")
     from rasa.engine.graph import ExecutionContext
     from rasa.engine.storage.local_model_storage import LocalModelStorage
@@ -108,7 +111,7 @@ def train(files: Sequence[Path], lookups: dict[str, list[str]], archive: Path, *
         warnings.simplefilter("ignore")
         from rasa.engine.training.graph_trainer import GraphTrainer
 
-        from nlu.graph import FilesImporter, NoCache, model_configuration
+        from nlu.training import FilesImporter, NoCache, model_configuration
 
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:

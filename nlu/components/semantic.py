@@ -27,9 +27,9 @@ class SemanticStage(Component):
     """
 
     defaults: ClassVar[dict[str, Any]] = {
-        # Asked where no class has this probability; on real questions that is one in six.
-        "ask_below": 0.5,
-        "share": 0.35,
+        # Asked where no class has this probability; on real questions that is one in twelve.
+        "ask_below": 0.6,
+        "share": 0.45,
         "remembered": 2000,
     }
 

@@ -20,9 +20,12 @@ import yaml
 from nlu.text.keys import ENGLISH, decode_telex, decode_vni
 from nlu.text.syllable import is_bare_syllable, is_syllable, place_tone, strip_marks
 
-MAX_CHARACTERS: Final = 4000
-"""What is read of one message; a messenger's limit is 4,096 and nobody asks a question in more."""
+MAX_CHARACTERS: Final = 2000
+"""What is read of one message: some 450 syllables; the longest real stories have 150."""
+MAX_TOKEN: Final = 30
+"""A longer token is no word of any language and is left out ("khaisinhchocontrai" has 17 letters)."""
 
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LEXICON: Final = Path(__file__).parent.parent / "lexicon"
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -105,7 +108,7 @@ def read_lexicons(folder: Path) -> dict[str, str]:
     """Return all phrases of the lexicon files in a folder, typed form → regular form."""
     phrases: dict[str, str] = {}
     for path in sorted(folder.glob("*.yml")):
-        for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        for key, value in yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER).items():
             phrases[str(key)] = str(value)
     return phrases
 
