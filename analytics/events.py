@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -48,6 +49,17 @@ class TurnAnswered(Event):
     first: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryEnded(Event):
+    """An announcement's delivery to one citizen reached a coded state; `unit` is the citizen's commune."""
+
+    name: ClassVar[str] = "delivery"
+
+    announcement_id: int
+    state: str
+    reason: str | None
+
+
 def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
     """Return the day's pseudonym of a conversation, 16 hex digits; another one tomorrow."""
     day = at.astimezone(_ZONE).date().isoformat()
@@ -56,7 +68,17 @@ def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
 
 async def record(connection: AsyncConnection, happened: Event) -> None:
     """Append one event in the caller's transaction."""
+    await record_many(connection, [happened])
+
+
+async def record_many(connection: AsyncConnection, happened: Sequence[Event]) -> None:
+    """Append events in the caller's transaction, in one statement."""
+    if happened:
+        await connection.execute(insert(event), [_row(one) for one in happened])
+
+
+def _row(happened: Event) -> dict[str, Any]:
     values: dict[str, Any] = asdict(happened)
     row = {"at": values.pop("at"), "name": happened.name}
     row |= {column: values.pop(column, None) for column in _COLUMNS}
-    await connection.execute(insert(event).values(**row, data=values))
+    return row | {"data": values}

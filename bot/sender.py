@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import select, update
 
@@ -40,14 +40,36 @@ BACKOFF: Final = (1, 4, 15, 60, 180, 600, 1800)
 log = logging.getLogger(__name__)
 
 
+class Throttle(Protocol):
+    """What replies share with everything else that leaves through an account."""
+
+    async def reply(self, channel: str, account: str) -> None:
+        """Wait until a reply may leave, and count it."""
+
+    def hold(self, channel: str, account: str, seconds: float) -> None:
+        """The messenger asked the account to wait."""
+
+    def held(self, channel: str, account: str) -> float:
+        """Seconds that the account still has to wait."""
+
+
 class Sender:
     """Sends the queued replies of leased conversations."""
 
-    def __init__(self, database: Database, channels: Channels, *, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self,
+        database: Database,
+        channels: Channels,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        throttle: Throttle | None = None,
+    ) -> None:
         self._database = database
         self._channels = channels
         self._clock = clock
         self._rng = rng
+        self._throttle = throttle
         self._held: dict[tuple[str, str], datetime] = {}
 
     async def send_queued(self, conversation_id: int) -> int:
@@ -63,12 +85,21 @@ class Sender:
             if held is not None and held > now:
                 await self._wait(row, now, (held - now).total_seconds(), "account is waiting", counts=False)
                 break
+            if self._throttle is not None:
+                if (left := self._throttle.held(row["channel"], row["account"])) > 0:
+                    await self._wait(row, now, left, "account is waiting", counts=False)
+                    break
+                await self._throttle.reply(row["channel"], row["account"])
             await self._set(row["id"], state="sending")
             try:
                 async with asyncio.timeout(SEND_TIMEOUT):
                     outcome = await channel.send(row["chat"], reply_from_json(row["reply"]))
             except TimeoutError:
                 outcome = Transient("no answer in time", maybe_sent=True)
+            except Exception as error:
+                # A channel returns its failures; what it raises is a fault of ours, and must not be tried without pause.
+                log.error("sending failed", extra={"channel": channel.name, "error": type(error).__name__})
+                outcome = Transient(type(error).__name__, maybe_sent=True)
             if not await self._settle(row, outcome):
                 break
             sent += 1
@@ -115,6 +146,8 @@ class Sender:
                 await self._wait(row, now, seconds, "waits for the page", counts=False)
             case RetryAfter(seconds):
                 self._held[key] = now + timedelta(seconds=seconds)
+                if self._throttle is not None:
+                    self._throttle.hold(*key, seconds)
                 await self._wait(row, now, seconds, "messenger asked to wait", counts=False)
             case Transient(reason):
                 if row["attempts"] + 1 >= MAX_ATTEMPTS:

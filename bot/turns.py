@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
@@ -166,7 +166,12 @@ class Turns:
             row = (
                 (
                     await connection.execute(
-                        select(inbox, conversation.c.session, conversation.c.channel.label("via"))
+                        select(
+                            inbox,
+                            conversation.c.session,
+                            conversation.c.subscribed,
+                            conversation.c.channel.label("via"),
+                        )
                         .join(conversation, conversation.c.id == inbox.c.conversation_id)
                         .where(inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED)
                         .order_by(inbox.c.id)
@@ -189,7 +194,8 @@ class Turns:
         return True
 
     def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
-        session = Session.from_dict(row["session"])
+        # The column decides: it changes without a turn too, when a citizen blocks the bot.
+        session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"])
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None

@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
-import os
 import random
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, ProcessCollector, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from telegram.error import TelegramError
 
 from analytics.events import TurnAnswered, record, visitor_of
-from bot.channels.telegram import TelegramChannel, TelegramPoller, webhook_router
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
 from bot.inbox import accept
@@ -32,9 +28,13 @@ from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
 from congdanso.brain import Brain, load_brain
+from congdanso.deliveries import process_name, wire
 from congdanso.settings import Settings
-from content.places import Places
-from migrations.upgrade import current, head, upgrade
+from content.places import Places, nation
+from migrations.upgrade import HEAD, current, upgrade
+
+if TYPE_CHECKING:
+    from bot.channels.telegram import TelegramChannel
 
 VERSION: Final = "0.1.0"
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Server:
         ProcessCollector(registry=self.registry)
         turns_total = Counter("congdanso_turns", "Turns answered", ("channel", "status"), registry=self.registry)
         self.database = Database(settings.url())
-        self.telegram = _telegram(settings)
+        self.telegram = telegram_channel(settings)
         self.bells = Bells()
         accounts: list[Channel] = [WebChannel(self.bells), *([self.telegram] if self.telegram else [])]
         self.channels = Channels({(c.name, c.account): c for c in accounts})
@@ -92,11 +92,19 @@ class Server:
             brain.dialogue,
             brain.engine.understand,
             clock=utc_now,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
+            owner=process_name(),
             record=Recorder(brain.places, settings.key(), turns_total),
         )
-        sender = Sender(self.database, self.channels, clock=utc_now, rng=random.Random())
+        self.deliveries = wire(settings, self.database, brain.places, self.channels, utc_now)
+        sender = Sender(
+            self.database,
+            self.channels,
+            clock=utc_now,
+            rng=random.Random(),
+            throttle=self.deliveries.limiter,
+        )
         self.pump = Pump(self.turns, sender)
+        self._cannot_deliver = ""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -105,6 +113,8 @@ class Server:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
             await stack.enter_async_context(_background(self.pump.run()))
+            await stack.enter_async_context(_background(asyncio.to_thread(nation)))
+            await stack.enter_async_context(_background(self._delivers()))
             if self.telegram is not None:
                 stack.push_async_callback(self.telegram.stop)
                 await stack.enter_async_context(_background(self._telegram_runs(self.telegram)))
@@ -122,11 +132,15 @@ class Server:
                     break
                 except BlockingIOError:
                     await asyncio.sleep(5)
+            from bot.channels.telegram import TelegramPoller
+
             poller = TelegramPoller(channel, self.database, self.accept, self.pump.wake, utc_now)
             await poller.run()
 
     async def _announce_webhook(self, channel: TelegramChannel) -> None:
         """Tell Telegram where we are, and try again until it listens."""
+        from telegram.error import TelegramError
+
         while True:
             try:
                 await channel.introduce()
@@ -138,6 +152,18 @@ class Server:
             else:
                 channel.problem = ""
                 return
+
+    async def _delivers(self) -> None:
+        """Deliver announcements; started beside the answering, which need not wait for it."""
+        while True:
+            try:
+                async with self.deliveries.durable.running():
+                    self._cannot_deliver = ""
+                    await asyncio.Event().wait()
+            except Exception as error:
+                self._cannot_deliver = type(error).__name__
+                log.exception("announcements cannot be delivered", extra={"error": self._cannot_deliver})
+            await asyncio.sleep(30)
 
     async def accept(self, incoming: Incoming) -> None:
         """Store a message of any messenger."""
@@ -157,25 +183,33 @@ class Server:
                 dead = await connection.scalar(select(func.count()).where(inbox.c.state == "dead"))
                 queued = await connection.scalar(select(func.count()).where(outbox.c.state == "queued"))
             found["database"] = {
-                "ok": version == head(),
+                "ok": version == HEAD,
                 "schema": version,
-                "expected": head(),
+                "expected": HEAD,
                 "waiting": waiting,
                 "queued": queued,
                 "dead": dead,
             }
         except Exception as error:
             found["database"] = {"ok": False, "error": type(error).__name__}
+        problem = self._cannot_deliver or self.deliveries.durable.problem
+        found["announcements"] = {"ok": not problem, "problem": problem}
         if self.telegram is not None:
             problem = self.telegram.problem
             found["telegram"] = {"ok": not problem, "mode": self.settings.telegram_mode, "problem": problem}
         return found
 
 
-def _telegram(settings: Settings) -> TelegramChannel | None:
+def telegram_channel(settings: Settings) -> TelegramChannel | None:
+    """Return Telegram's account `default`, None without a token.
+
+    Telegram's library is imported only where there is one: it takes half a second.
+    """
     token = settings.telegram_token.get_secret_value()
     if not token:
         return None
+    from bot.channels.telegram import TelegramChannel
+
     return TelegramChannel(
         "default",
         token,
@@ -233,8 +267,11 @@ def create(settings: Settings | None = None, brain: Brain | None = None) -> Fast
             bells=server.bells,
         )
     )
-    telegram = {server.telegram.account: server.telegram} if server.telegram else {}
-    app.include_router(webhook_router(telegram, server.accept, server.pump.wake, utc_now))
+    if server.telegram is not None:
+        from bot.channels.telegram import webhook_router
+
+        accounts = {server.telegram.account: server.telegram}
+        app.include_router(webhook_router(accounts, server.accept, server.pump.wake, utc_now))
 
     @app.get("/healthz", tags=["operation"])
     async def healthz() -> dict[str, str]:

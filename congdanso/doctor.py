@@ -11,7 +11,7 @@ from congdanso.brain import model_file
 from congdanso.settings import Settings
 from content import library as libraries
 from content.places import load_places
-from migrations.upgrade import current, head
+from migrations.upgrade import HEAD, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ async def _database(settings: Settings) -> Part:
     database = Database(settings.url())
     try:
         version = await current(database)
-        ok = version == head()
+        ok = version == HEAD
         return Part(
-            "cơ sở dữ liệu", ok, f"bản {version}" if ok else f"bản {version}, cần {head()}: chạy `congdanso db upgrade`"
+            "cơ sở dữ liệu", ok, f"bản {version}" if ok else f"bản {version}, cần {HEAD}: chạy `congdanso db upgrade`"
         )
     except Exception as error:
         return Part("cơ sở dữ liệu", False, f"không mở được ({type(error).__name__}); xem CONGDANSO_DATABASE_URL")

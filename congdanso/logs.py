@@ -6,9 +6,13 @@ import logging
 import sys
 from typing import Final
 
-import structlog
+from nlu.lazy import without
 
-_QUIET: Final = ("httpx", "httpcore", "telegram", "apscheduler", "aiosqlite", "rasa", "urllib3")
+with without("rich"):
+    # Only the coloured console output of structlog wants it, and its import costs more than ours of structlog.
+    import structlog
+
+_QUIET: Final = ("httpx", "httpcore", "telegram", "apscheduler", "aiosqlite", "rasa", "urllib3", "alembic", "dbos")
 """Libraries whose INFO lines name addresses with tokens in them, or say nothing an operator needs."""
 
 

@@ -29,6 +29,14 @@ class Settings(BaseSettings):
         """Return the database's URL."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'congdanso.db').as_posix()}"
 
+    def system_url(self) -> str:
+        """Return where the durable workflows keep their own tables: beside the database, or in a schema of it."""
+        from bot.storage.database import async_url
+
+        if self.database_url and not self.database_url.startswith("sqlite"):
+            return async_url(self.database_url)
+        return f"sqlite:///{(self.data_dir / 'workflows.db').as_posix()}"
+
     def key(self) -> bytes:
         """Return the secret key; on first use it is made and kept in the data folder, readable by its owner alone."""
         if given := self.secret_key.get_secret_value():

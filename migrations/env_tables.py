@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from analytics.tables import metadata as analytics_tables
+from bot.announcements.tables import metadata as announcement_tables
 from bot.storage.tables import metadata as bot_tables
 
-METADATA: Final[list[MetaData]] = [bot_tables, analytics_tables]
+METADATA: Final[list[MetaData]] = [bot_tables, analytics_tables, announcement_tables]

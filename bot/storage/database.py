@@ -30,14 +30,14 @@ def async_url(url: str) -> str:
 
 
 class Database:
-    """An engine with transactions that suit its dialect."""
+    """An engine with transactions that suit its dialect. Its errors name statements, never values: those may be messages."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         full = async_url(url)
         self.is_sqlite = full.startswith("sqlite")
         if self.is_sqlite:
-            self.engine: AsyncEngine = create_async_engine(full, pool_size=4, max_overflow=4)
+            self.engine: AsyncEngine = create_async_engine(full, pool_size=4, max_overflow=4, hide_parameters=True)
             event.listen(self.engine.sync_engine, "connect", _tune_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
@@ -46,6 +46,7 @@ class Database:
                 pool_size=10,
                 max_overflow=10,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 connect_args={"options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"},
             )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from content.places.administration import province_slug, unit_title, within
 from content.places.naming import slug_of, split_kind
 from content.places.resolver import Places
 from content.places.spelling import syllables_of
-from content.places.tables import load_places
+from content.places.tables import load_places, nation
 from content.places.units import Candidate, PlaceMatch, UnknownProvince, Ward
 from content.places.words import DATA
 
@@ -17,7 +18,11 @@ __all__ = [
     "UnknownProvince",
     "Ward",
     "load_places",
+    "nation",
+    "province_slug",
     "slug_of",
     "split_kind",
     "syllables_of",
+    "unit_title",
+    "within",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,10 +12,9 @@ from content.places.words import EVERYDAY, HOI_NGA
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """What only looks like a place of the province: names of the whole country, words of the dictionary."""
+class Nation:
+    """Names of the whole country and words of the dictionary, in both spellings."""
 
-    provinces: tuple[str, ...]
     spelt_names: frozenset[str]
     plain_names: frozenset[str]
     spelt_words: frozenset[str]
@@ -23,11 +22,20 @@ class Elsewhere:
     syllables: frozenset[str]
     """Both spellings of every syllable of the dictionary."""
 
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What only looks like a place of the province. `nation` is read when first asked for: that takes half a second."""
+
+    provinces: tuple[str, ...]
+    nation: Callable[[], Nation]
+
     def knows(self, typed: Sequence[Syllable]) -> bool:
         """Whether a (misspelt?) name is a name or word in its own right."""
+        nation = self.nation()
         if is_marked(typed):
-            return spelling_of(typed) in self.spelt_names or spelling_of(typed) in self.spelt_words
-        return plain_of(typed) in self.plain_names or plain_of(typed) in self.plain_words
+            return spelling_of(typed) in nation.spelt_names or spelling_of(typed) in nation.spelt_words
+        return plain_of(typed) in nation.plain_names or plain_of(typed) in nation.plain_words
 
     def is_sound(self, typed: Sequence[Syllable], name: Sequence[Syllable]) -> bool:
         """Whether the syllables that differ from a name's are good syllables: then they may be meant as they stand.
@@ -37,14 +45,15 @@ class Elsewhere:
         for t, n in zip(typed, name, strict=False):
             if (t.base == n.base and may_be(t, n)) or (t.shape == n.shape and {t.tone, n.tone} == HOI_NGA):
                 continue
-            if (t.shape + t.tone if is_marked(typed) else t.base) in self.syllables:
+            if (t.shape + t.tone if is_marked(typed) else t.base) in self.nation().syllables:
                 return True
         return False
 
     def is_word(self, typed: Sequence[Syllable]) -> bool:
         """Whether it is an everyday word too ("thành công", "công bằng")."""
         spelt = spelling_of(typed)
-        known = spelt in self.spelt_words if is_marked(typed) else plain_of(typed) in self.plain_words
+        nation = self.nation()
+        known = spelt in nation.spelt_words if is_marked(typed) else plain_of(typed) in nation.plain_words
         return known or spelt in _EVERYDAY_SPELT
 
 

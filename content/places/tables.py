@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from content.places.elsewhere import Elsewhere
+from content.places.elsewhere import Elsewhere, Nation
 from content.places.naming import slug_of, split_kind
 from content.places.resolver import Places
 from content.places.spelling import plain_of, spelling_of, syllables_of
@@ -34,11 +35,22 @@ def _underthesea() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _elsewhere() -> Elsewhere:
-    """Collect the names of the whole country (underthesea's table) and the words of its dictionary."""
+def _mapping() -> Any:
+    """Return underthesea's table of units, old and new."""
+    return json.loads((_underthesea() / "address" / "data" / "mapping.json").read_text(encoding="utf-8"))
+
+
+def _provinces() -> tuple[str, ...]:
+    """Return the names of all provinces, old and new."""
+    parts = ("province_names", "old_province_names")
+    return tuple(dict.fromkeys(info["short"] for part in parts for info in _mapping()[part].values()))
+
+
+@lru_cache(maxsize=1)
+def nation() -> Nation:
+    """Collect the names of the whole country (underthesea's table) and the words of its dictionary; kept once read."""
     folder = _underthesea()
-    table = json.loads((folder / "address" / "data" / "mapping.json").read_text(encoding="utf-8"))
-    provinces = [info["short"] for part in ("province_names", "old_province_names") for info in table[part].values()]
+    table = _mapping()
     names = {row[key] for row in table["ward_mapping"] for key in ("old_ward", "new_ward", "old_district")}
     bare = {split_kind(unicodedata.normalize("NFC", name))[1].lower() for name in names}
     words = {
@@ -49,7 +61,7 @@ def _elsewhere() -> Elsewhere:
     spelt_names, plain_names = _folded(bare)
     spelt_words, plain_words = _folded(words)
     syllables = frozenset(piece for word in (*spelt_words, *plain_words) for piece in word.split())
-    return Elsewhere(tuple(dict.fromkeys(provinces)), spelt_names, plain_names, spelt_words, plain_words, syllables)
+    return Nation(spelt_names, plain_names, spelt_words, plain_words, syllables)
 
 
 def _folded(words: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -77,9 +89,8 @@ def _national_rows(province: str) -> list[Row]:
         (row["province_key"], row["district_key"], row["ward_key"]): row["name"]
         for row in _read_table(DATA / "old-names.tsv")
     }
-    table = json.loads((_underthesea() / "address" / "data" / "mapping.json").read_text(encoding="utf-8"))
     rows = []
-    for record in table["ward_mapping"]:
+    for record in _mapping()["ward_mapping"]:
         if record["new_province"] != province:
             continue
         record = {
@@ -117,4 +128,4 @@ def load_places(province: str = "thai-nguyen") -> Places:
         ]
     else:
         rows = _national_rows(known[province])
-    return Places(title, rows, _elsewhere())
+    return Places(title, rows, Elsewhere(_provinces(), nation))

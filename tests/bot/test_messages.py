@@ -69,6 +69,12 @@ def test_buttons_are_left_alone() -> None:
     assert masked(pressed) is pressed
 
 
+@pytest.mark.parametrize("kind", ["opened", "button"])
+def test_a_number_smuggled_into_a_link_or_button_is_dropped(kind: str) -> None:
+    assert masked(text_message("c_vneid-nguoi-cao-tuoi_phu-thong", kind=kind)).text == "c_vneid-nguoi-cao-tuoi_phu-thong"
+    assert masked(text_message("gọi 0912345678", kind=kind)).text == ""
+
+
 @given(st.text(max_size=500))
 def test_any_text_can_be_masked_twice_without_change(text: str) -> None:
     once = masked(text_message(text))

@@ -1,0 +1,97 @@
+"""Wires what announcements need: the same for the server, the worker and the `announce` command."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics import events
+from bot.announcements.delivering import Means
+from bot.announcements.durable import Durable
+from bot.announcements.rates import RateLimiter
+from bot.announcements.service import Announcements
+from bot.announcements.store import DeliveryEnded, Lane, Store, replies_waiting
+from bot.conversation.model import Reply
+from bot.messages import Capabilities, Channel, Channels, Outcome
+from bot.storage.database import Database
+from bot.turns import Clock
+from congdanso.settings import Settings
+from content.places import Places
+
+
+class DeliveryRecorder:
+    """Ended deliveries into events: the citizen's commune if it is known, else the unit that announced."""
+
+    def __init__(self, places: Places) -> None:
+        self._slugs = {ward.code: ward.slug for ward in places.wards()}
+
+    async def __call__(self, connection: AsyncConnection, ended: Sequence[DeliveryEnded], /) -> None:
+        await events.record_many(
+            connection,
+            [
+                events.DeliveryEnded(
+                    at=e.at,
+                    unit=self._slugs.get(e.ward or "", e.unit),
+                    channel=e.channel,
+                    announcement_id=e.announcement_id,
+                    state=e.state,
+                    reason=e.reason,
+                )
+                for e in ended
+            ],
+        )
+
+
+class WithoutCourtesies:
+    """A Telegram account as announcements use it: a typing sign would be a second request for each citizen."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.name = channel.name
+        self.account = channel.account
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the account can show."""
+        return self._channel.capabilities
+
+    async def send(self, chat: str, reply: Reply) -> Outcome:
+        """Send without the typing sign."""
+        return await self._channel.send(chat, reply, typing=False)  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The officer's side, the runner, and the limiter that replies share."""
+
+    announcements: Announcements
+    durable: Durable
+    limiter: RateLimiter
+
+
+def _plain(channel: Channel) -> Channel:
+    return WithoutCourtesies(channel) if channel.name == "telegram" else channel
+
+
+def process_name() -> str:
+    """Return a name of this process that no other has."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def wire(settings: Settings, database: Database, places: Places, channels: Channels, clock: Clock) -> Deliveries:
+    """Build the deliveries of one process over its channel accounts."""
+    record = DeliveryRecorder(places)
+    limiter = RateLimiter(replies_waiting=partial(replies_waiting, database, clock))
+    plain = Channels({key: _plain(channel) for key, channel in channels.by_key.items()})
+    store = Store(database, clock, record=record)
+    means = Means(store, plain, limiter, clock, rng=random.Random())
+    durable = Durable(means, system_url=settings.system_url(), executor=process_name())
+    accounts = [Lane(channel, account) for channel, account in channels.by_key]
+    announcements = Announcements(database, places, clock=clock, accounts=accounts, record=record)
+    return Deliveries(announcements, durable, limiter)

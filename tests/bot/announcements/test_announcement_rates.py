@@ -1,0 +1,104 @@
+"""One account's limit is kept by replies and announcements together, and replies go first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.announcements.rates import RATES, TRICKLE, RateLimiter
+
+LIMIT = RATES["telegram"].per_second or 0
+RESERVE = RATES["telegram"].reserve
+
+
+class Time:
+    """A monotonic clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def busiest_second(moments: list[float]) -> int:
+    # A hair less than a second: the message after exactly one second belongs to the next one.
+    return max((sum(1 for m in moments if start <= m < start + 0.999) for start in moments), default=0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["reply", "bulk", "wait"]), st.integers(1, 40)), max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_no_second_ever_sees_more_than_the_limit(steps: list[tuple[str, int]]) -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    left: list[float] = []
+
+    async def play() -> None:
+        for what, number in steps:
+            if what == "reply":
+                await limiter.reply("telegram", "default")
+                left.append(time.now)
+            elif what == "bulk":
+                granted, _ = await limiter.bulk("telegram", "default", number)
+                assert granted <= number
+                left.extend([time.now] * granted)
+            else:
+                time.now += number / 20
+
+    asyncio.run(play())
+    assert busiest_second(left) <= LIMIT
+
+
+async def bulk_for(limiter: RateLimiter, time: Time, seconds: float) -> int:
+    sent, end = 0, time.now + seconds
+    while time.now < end:
+        granted, pause = await limiter.bulk("telegram", "default", 20)
+        sent += granted
+        time.now += pause or 0.01
+    return sent
+
+
+@pytest.mark.anyio
+async def test_an_idle_account_announces_at_the_limit_less_the_reserve() -> None:
+    time = Time()
+    sent = await bulk_for(RateLimiter(monotonic=time, sleep=time.sleep), time, 20)
+    assert (LIMIT - RESERVE) * 20 * 0.95 <= sent <= (LIMIT - RESERVE) * 20 + LIMIT
+
+
+@pytest.mark.anyio
+async def test_announcements_only_trickle_while_a_reply_waits_anywhere() -> None:
+    time = Time()
+
+    async def waiting(channel: str, account: str) -> bool:
+        return (channel, account) == ("telegram", "default")
+
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep, replies_waiting=waiting)
+    assert await bulk_for(limiter, time, 10) <= 10 * TRICKLE + 2
+
+
+@pytest.mark.anyio
+async def test_a_wait_holds_announcements_for_exactly_so_long_and_no_other_account() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    limiter.hold("telegram", "default", 7)
+    time.now += 6.9
+    assert await limiter.bulk("telegram", "default", 1) == (0, pytest.approx(0.1))
+    assert (await limiter.bulk("telegram", "other", 1))[0] == 1
+    time.now += 0.2
+    assert (await limiter.bulk("telegram", "default", 1))[0] == 1
+
+
+@pytest.mark.anyio
+async def test_what_was_granted_and_not_used_can_be_used_again() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    first, _ = await limiter.bulk("telegram", "default", 20)
+    limiter.give_back("telegram", "default", first)
+    again, _ = await limiter.bulk("telegram", "default", 20)
+    assert again == first
