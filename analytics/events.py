@@ -50,6 +50,44 @@ class TurnAnswered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MaterialGiven(Event):
+    """A pack's item was given out. Counted by topic, unit and channel, never by person: there is no visitor."""
+
+    name: ClassVar[str] = "material"
+
+    topic: str | None
+    pack: str
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanged(Event):
+    """Somebody began or ended receiving their commune's announcements."""
+
+    name: ClassVar[str] = "subscription"
+
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommuneChosen(Event):
+    """Somebody said which commune they belong to (`unit`)."""
+
+    name: ClassVar[str] = "commune"
+
+
+@dataclass(frozen=True, slots=True)
+class Rated(Event):
+    """Praise or blame for an answer."""
+
+    name: ClassVar[str] = "rating"
+
+    topic: str | None
+    aspect: str | None
+    helpful: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryEnded(Event):
     """An announcement's delivery to one citizen reached a coded state; `unit` is the citizen's commune."""
 

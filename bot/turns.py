@@ -24,6 +24,7 @@ from bot.conversation.model import (
     ConsentGiven,
     DataErased,
     Effect,
+    MaterialGiven,
     QuestionRecorded,
     Rated,
     Reply,
@@ -66,7 +67,8 @@ class TurnTaken:
     topic: str | None
     aspect: str | None
     confidence: float | None
-    effects: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    """Without recorded questions: those hold what somebody wrote."""
     first: bool
 
 
@@ -241,7 +243,7 @@ class Turns:
                         topic=turn.topic,
                         aspect=turn.aspect,
                         confidence=confidence,
-                        effects=tuple(type(e).__name__ for e in turn.effects),
+                        effects=tuple(e for e in turn.effects if not isinstance(e, QuestionRecorded)),
                         first=first,
                     ),
                 )
@@ -273,7 +275,7 @@ class Turns:
                         created_at=now,
                     )
                 )
-            case Rated():
+            case Rated() | MaterialGiven():
                 pass
         return {}
 

@@ -17,9 +17,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, P
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.events import TurnAnswered, record, visitor_of
+from analytics import events
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
+from bot.conversation.model import MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
 from bot.inbox import accept
 from bot.messages import Channel, Channels, Incoming
 from bot.pump import Pump
@@ -49,27 +50,39 @@ class Recorder:
     """Turns into events: the commune's slug instead of its code, a day's pseudonym instead of a conversation."""
 
     def __init__(self, places: Places, key: bytes, turns_total: Counter) -> None:
-        self._places = places
+        self._slugs = {ward.code: ward.slug for ward in places.wards()}
         self._key = key
         self._turns_total = turns_total
 
     async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None:
-        ward = next((w for w in self._places.wards() if w.code == turn.ward), None)
-        await record(
-            connection,
-            TurnAnswered(
+        unit = self._slugs.get(turn.ward or "")
+        happened: list[events.Event] = [
+            events.TurnAnswered(
                 at=turn.at,
-                unit=ward.slug if ward else None,
+                unit=unit,
                 channel=turn.channel,
-                visitor=visitor_of(self._key, turn.conversation_id, turn.at),
+                visitor=events.visitor_of(self._key, turn.conversation_id, turn.at),
                 kind=turn.kind,
                 status=turn.status,
                 topic=turn.topic,
                 aspect=turn.aspect,
                 confidence=None if turn.confidence is None else round(turn.confidence, 2),
                 first=turn.first,
-            ),
-        )
+            )
+        ]
+        for effect in turn.effects:
+            match effect:
+                case MaterialGiven(pack, item, topic):
+                    happened.append(events.MaterialGiven(turn.at, unit, turn.channel, topic, pack, item))
+                case Subscribed():
+                    happened.append(events.SubscriptionChanged(turn.at, unit, turn.channel, subscribed=True))
+                case Unsubscribed():
+                    happened.append(events.SubscriptionChanged(turn.at, unit, turn.channel, subscribed=False))
+                case WardChosen(code) if code is not None:
+                    happened.append(events.CommuneChosen(turn.at, self._slugs.get(code), turn.channel))
+                case Rated(value, topic, aspect):
+                    happened.append(events.Rated(turn.at, unit, turn.channel, topic, aspect, helpful=value > 0))
+        await events.record_many(connection, happened)
         self._turns_total.labels(turn.channel, turn.status).inc()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +81,7 @@ def serve(host: str, port: int, workers: int) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     brain = _brain(settings)
     click.echo(f"Trang hỏi đáp: http://{host}:{port}/", err=True)
+    _show_first_link(f"http://{host}:{port}")
     if not settings.telegram_token.get_secret_value():
         click.echo("Telegram: chưa đặt CONGDANSO_TELEGRAM_TOKEN nên chưa bật.", err=True)
     options: dict[str, Any] = {
@@ -96,6 +98,16 @@ def serve(host: str, port: int, workers: int) -> None:
         uvicorn.run(create(settings, brain), **options)
     else:
         uvicorn.run("congdanso.app:create", factory=True, workers=workers, **options)
+
+
+def _show_first_link(address: str) -> None:
+    """While there is no administrator, print the one-time link that makes the first."""
+
+    async def work(accounts: Any) -> None:
+        if token := await accounts.first_link():
+            click.echo(f"Trang cán bộ, tạo tài khoản đầu tiên: {address}/console/link/{token}", err=True)
+
+    _accounts(work)
 
 
 @cli.command()
@@ -315,6 +327,136 @@ def content_check(folder: Path | None) -> None:
     click.echo(f"{errors} lỗi, {len(problems) - errors} lưu ý")
     if errors:
         raise Failure(f"kho nội dung có {errors} lỗi")
+
+
+# announcements
+
+
+@cli.command()
+@click.option("--unit", required=True, help="mã xã, phường (phu-thong) hoặc tỉnh")
+@click.option(
+    "--text-file",
+    "text_file",
+    required=True,
+    type=click.File(encoding="utf-8"),
+    help="tệp nội dung; - là đầu vào chuẩn",
+)
+@click.option("--as", "officer", help="tên đăng nhập của cán bộ gửi")
+@click.option("--test", "trial", type=int, help="chỉ gửi thử vào một cuộc trò chuyện (số)")
+@click.option("--dry-run", is_flag=True, help="chỉ đếm và cho xem, không gửi")
+@click.option("--urgent", "urgent_reason", help="lý do gửi khẩn, được gửi cả ban đêm")
+@click.option("--key", help="tên riêng của lần gửi: gọi lại cùng tên thì không gửi lần nữa")
+@click.option("--again", is_flag=True, help="gửi dù nội dung này vừa gửi trong 7 ngày")
+@click.option("--detach", is_flag=True, help="chỉ ghi lại, để máy chủ gửi")
+def announce(text_file: TextIO, **options: Any) -> None:
+    """Gửi một thông báo cho người dân đã đăng ký của một xã, phường."""
+    from bot.announcements.service import Refused
+    from congdanso.announcing import Order
+    from congdanso.announcing import announce as carry_out
+    from congdanso.logs import setup
+
+    setup(level=logging.ERROR)
+    try:
+        text = text_file.read()
+    except UnicodeDecodeError as error:
+        raise Failure("tệp nội dung không phải chữ UTF-8") from error
+    try:
+        settings = Settings()
+        options["officer"] = options["officer"] or settings.officer or None
+        asyncio.run(carry_out(settings, Order(text=text, **options), click.echo))
+    except Refused as error:
+        raise Failure(" ".join(error.problems)) from error
+    except (ValueError, OSError) as error:
+        raise Failure(str(error)) from error
+
+
+# accounts
+
+
+@cli.group()
+def user() -> None:
+    """Tài khoản của cán bộ."""
+
+
+def _accounts(work: Callable[[Any], Awaitable[None]]) -> None:
+    """Run something with the accounts over a migrated database; what is wrong is one line."""
+    from bot.storage.database import Database
+    from congdanso.app import utc_now
+    from console.accounts import AccountError, Accounts
+    from console.texts import say
+    from content.places import load_places
+    from migrations.upgrade import upgrade
+
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+
+    async def run() -> None:
+        database = Database(settings.url())
+        try:
+            await upgrade(database)
+            await work(Accounts(database, load_places(settings.province), utc_now, key=settings.key()))
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(run())
+    except AccountError as error:
+        raise Failure(say("account_errors", error.key, **error.values)) from error
+    except ValueError as error:
+        raise Failure(str(error)) from error
+
+
+def _link(token: str) -> str:
+    address = Settings().public_url.rstrip("/") or "http://127.0.0.1:8000"
+    return f"{address}/console/link/{token}"
+
+
+@user.command("add")
+@click.option("--name", required=True, help="họ và tên")
+@click.option("--unit", required=True, help="mã xã, phường (phu-thong) hoặc tỉnh")
+@click.option("--role", required=True, help="viewer (xem), officer (gửi thông báo), approver (duyệt), admin (quản trị)")
+def user_add(name: str, unit: str, role: str) -> None:
+    """Thêm một cán bộ; in tên đăng nhập và đường dẫn đặt mật khẩu (dùng một lần, trong 24 giờ)."""
+
+    async def work(accounts: Any) -> None:
+        added, token = await accounts.add(name, unit, role)
+        click.echo(f"Tên đăng nhập: {added.login}\nĐường dẫn đặt mật khẩu: {_link(token)}")
+
+    _accounts(work)
+
+
+@user.command("list")
+def user_list() -> None:
+    """Xem các tài khoản."""
+
+    async def work(accounts: Any) -> None:
+        for one in await accounts.list():
+            state = "đã tắt" if not one.active else "đang dùng" if one.has_password else "chưa đặt mật khẩu"
+            click.echo(f"{one.login}\t{one.name}\t{one.unit}\t{one.role}\t{state}")
+
+    _accounts(work)
+
+
+@user.command("disable")
+@click.argument("login")
+def user_disable(login: str) -> None:
+    """Tắt một tài khoản; người đó bị thoát ra ngay."""
+
+    async def work(accounts: Any) -> None:
+        click.echo(f"Đã tắt tài khoản {(await accounts.disable(login)).login}")
+
+    _accounts(work)
+
+
+@user.command("reset-password")
+@click.argument("login")
+def user_reset_password(login: str) -> None:
+    """Bỏ mật khẩu cũ, in đường dẫn mới để đặt mật khẩu."""
+
+    async def work(accounts: Any) -> None:
+        click.echo(f"Đường dẫn đặt mật khẩu: {_link(await accounts.reset_link(login))}")
+
+    _accounts(work)
 
 
 # operation

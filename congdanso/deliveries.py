@@ -18,7 +18,7 @@ from bot.announcements.rates import RateLimiter
 from bot.announcements.service import Announcements
 from bot.announcements.store import DeliveryEnded, Lane, Store, replies_waiting
 from bot.conversation.model import Reply
-from bot.messages import Capabilities, Channel, Channels, Outcome
+from bot.messages import Channel, Channels, Outcome
 from bot.storage.database import Database
 from bot.turns import Clock
 from congdanso.settings import Settings
@@ -55,11 +55,7 @@ class WithoutCourtesies:
         self._channel = channel
         self.name = channel.name
         self.account = channel.account
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the account can show."""
-        return self._channel.capabilities
+        self.capabilities = channel.capabilities
 
     async def send(self, chat: str, reply: Reply) -> Outcome:
         """Send without the typing sign."""

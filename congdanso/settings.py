@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(default=SecretStr(""), description="made and kept in the data folder if absent")
     public_url: str = Field(default="", description="where citizens reach this server, https://…")
     province: str = Field(default="thai-nguyen", description="slug of the province whose places are used")
+    officer: str = Field(default="", description="login of the officer as whom `announce` acts, instead of --as")
     telegram_token: SecretStr = Field(default=SecretStr(""), description="of the account `default`")
     telegram_api_url: str = Field(default="https://api.telegram.org", description="without /bot<token>")
     telegram_mode: Literal["polling", "webhook"] = "polling"

@@ -9,5 +9,6 @@ from sqlalchemy import MetaData
 from analytics.tables import metadata as analytics_tables
 from bot.announcements.tables import metadata as announcement_tables
 from bot.storage.tables import metadata as bot_tables
+from console.tables import metadata as console_tables
 
-METADATA: Final[list[MetaData]] = [bot_tables, analytics_tables, announcement_tables]
+METADATA: Final[list[MetaData]] = [bot_tables, analytics_tables, announcement_tables, console_tables]

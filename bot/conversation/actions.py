@@ -314,7 +314,9 @@ class Actions:
     def _rated(self, session: Session, value: int) -> Turn:
         text = say("rate_good") if value > 0 else say("rate_bad")
         buttons = () if value > 0 else (Button(label("unknown_buttons", "officer"), "o:ask"),)
-        return _done(session, text, AnswerStatus.ACTION_DONE, "danh-gia", buttons, (Rated(value),))
+        return _done(
+            session, text, AnswerStatus.ACTION_DONE, "danh-gia", buttons, (Rated(value, session.topic, session.aspect),)
+        )
 
     # data
 

@@ -163,12 +163,23 @@ class QuestionRecorded:
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """Praise (1) or blame (-1) for the last answer."""
+    """Praise (1) or blame (-1) for the last answer, on its topic and aspect."""
 
     value: int
+    topic: str | None = None
+    aspect: str | None = None
 
 
-Effect = ConsentGiven | WardChosen | Subscribed | Unsubscribed | DataErased | QuestionRecorded | Rated
+@dataclass(frozen=True, slots=True)
+class MaterialGiven:
+    """An item of a pack was given to the citizen, under the topic they came from."""
+
+    pack: str
+    item: str
+    topic: str | None
+
+
+Effect = ConsentGiven | WardChosen | Subscribed | Unsubscribed | DataErased | QuestionRecorded | Rated | MaterialGiven
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,173 @@
+"""The `announce` command: look, try, send, and watch until each recipient has a result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from console.accounts import Accounts
+
+from bot.announcements.service import Plan, Progress, Refused, in_words
+from bot.announcements.states import AnnouncementState
+from bot.announcements.texts import say, state_in_words, told
+from bot.channels.web.channel import Bells, WebChannel
+from bot.messages import Channel, Channels, LeftForPickup, Sent
+from bot.storage.database import Database
+from congdanso.app import telegram_channel, utc_now
+from congdanso.deliveries import Deliveries, wire
+from congdanso.settings import Settings
+from console.permissions import ANNOUNCE, Officer, may
+from content.places import Places, load_places, unit_title
+from migrations.upgrade import upgrade
+
+LOOK: float = 0.5
+"""Seconds between two looks at the progress."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked on the command line."""
+
+    unit: str
+    text: str
+    urgent_reason: str | None = None
+    officer: str | None = None
+    trial: int | None = None
+    dry_run: bool = False
+    key: str | None = None
+    again: bool = False
+    detach: bool = False
+
+
+async def announce(settings: Settings, order: Order, tell: Tell) -> None:
+    """Carry an order out; what there is to say goes to `tell`, line by line.
+
+    Raises:
+        Refused: it may not be sent like this, or not by this officer.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    places = load_places(settings.province)
+    async with AsyncExitStack() as stack:
+        database = Database(settings.url())
+        stack.push_async_callback(database.close)
+        await upgrade(database)
+        telegram = telegram_channel(settings)
+        accounts: list[Channel] = [WebChannel(Bells())]
+        if telegram is not None:
+            accounts.append(telegram)
+            stack.push_async_callback(telegram.stop)
+        channels = Channels({(c.name, c.account): c for c in accounts})
+        deliveries = wire(settings, database, places, channels, utc_now)
+        plan = await deliveries.announcements.plan(order.unit, order.text, urgent_reason=order.urgent_reason)
+        _show(plan, tell)
+        if order.dry_run:
+            if plan.problems:
+                raise Refused(plan.problems)
+            tell(say("dry_run"))
+            return
+        officer = await _officer(Accounts(database, places, utc_now), places, order)
+        if order.trial is not None:
+            if plan.text == "":
+                raise Refused(plan.problems)
+            await _try(deliveries, plan, order.trial, channels, tell)
+            return
+        started = await deliveries.announcements.start(plan, author=officer.login, key=order.key, again=order.again)
+        tell(say("written_down", number=started))
+        await _watch(deliveries, started, tell, deliver=not order.detach)
+
+
+async def _officer(accounts: Accounts, places: Places, order: Order) -> Officer:
+    """Return who acts: the one named, or the only one who may.
+
+    Raises:
+        Refused: nobody of that name, or nobody (or no single one) who may announce there.
+    """
+    if order.officer is not None:
+        officer = await accounts.by_login(order.officer)
+        if officer is None:
+            raise Refused([say("no_officer", login=order.officer)])
+        if not may(officer, ANNOUNCE, order.unit, places):
+            where = unit_title(places, order.unit)
+            raise Refused([say("not_allowed", name=officer.name, login=officer.login, unit=where)])
+        return officer
+    able = [o for o in await accounts.list() if may(o, ANNOUNCE, order.unit, places)]
+    if len(able) != 1:
+        where = unit_title(places, order.unit)
+        raise Refused([say("several_officers" if able else "no_officers", unit=where, slug=order.unit)])
+    return able[0]
+
+
+def _show(plan: Plan, tell: Tell) -> None:
+    if plan.text:
+        tell(say("as_it_arrives"))
+        tell("\n".join(f"  │ {line}" for line in plan.text.splitlines()))
+        tell(f"  │ [{say('stop_button')}]")
+    tell(say("audience", unit=plan.unit_name, number=plan.audience))
+    for reach in plan.reach:
+        span = say("reach_takes", span=in_words(reach.takes)) if reach.takes else ""
+        tell(f"  {told('channels', reach.lane.channel)}: {reach.citizens}{span}")
+    for reason, number in plan.unreachable.items():
+        tell(say("not_reached", number=number, reason=told("unreachable", reason)))
+    for note in plan.notes:
+        tell(say("note", note=note))
+    if plan.repeated is not None:
+        tell(say("note", note=plan.repeated))
+
+
+async def _try(deliveries: Deliveries, plan: Plan, conversation: int, channels: Channels, tell: Tell) -> None:
+    outcome = await deliveries.announcements.trial(plan, conversation, channels)
+    if not isinstance(outcome, Sent | LeftForPickup):
+        raise Refused([say("trial_failed", outcome=type(outcome).__name__)])
+    tell(say("trial_sent", number=conversation))
+
+
+async def _watch(deliveries: Deliveries, announcement_id: int, tell: Tell, *, deliver: bool) -> None:
+    """Deliver in this process too, if asked, until the announcement is over; a server may help or take over."""
+    progress = await _progress(deliveries, announcement_id)
+    if progress.state is AnnouncementState.WAITING or not deliver:
+        tell(say("left_to_server"))
+        return
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for received in signals:
+        loop.add_signal_handler(received, interrupted.set)
+    try:
+        async with deliveries.durable.running():
+            shown = ""
+            while not progress.finished and not interrupted.is_set():
+                if (line := _line(progress)) != shown:
+                    tell(line)
+                    shown = line
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK):
+                        await interrupted.wait()
+                progress = await _progress(deliveries, announcement_id)
+                if progress.state is AnnouncementState.WAITING:
+                    break
+    finally:
+        for received in signals:
+            loop.remove_signal_handler(received)
+    progress = await _progress(deliveries, announcement_id)
+    if not progress.finished:
+        tell(say("left_to_server"))
+    tell(say("result", state=told("announcement_states", progress.state), number=progress.audience))
+    for coded, number in progress.counts.items():
+        tell(f"  {number:>6}  {state_in_words(coded)} ({coded})")
+
+
+async def _progress(deliveries: Deliveries, announcement_id: int) -> Progress:
+    progress = await deliveries.announcements.progress(announcement_id)
+    assert progress is not None, "announcements are not deleted"
+    return progress
+
+
+def _line(progress: Progress) -> str:
+    left = sum(n for coded, n in progress.counts.items() if coded in ("queued", "sending"))
+    return say("progress", done=progress.audience - left, number=progress.audience)
