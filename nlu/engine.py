@@ -10,16 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from nlu.lazy import without
+from nlu.archive import open_archive  # first, since it says how Rasa is imported
 
-with warnings.catch_warnings(), without("redis"):
-    # Rasa 3.6 imports pkg_resources; its deprecation warnings are not ours to fix. It also imports portalocker for file locks,
-    # which brings the redis client if there is one, a quarter of the whole start.
-    warnings.simplefilter("ignore")
-    from rasa.engine.graph import ExecutionContext
-    from rasa.engine.storage.local_model_storage import LocalModelStorage
-    from rasa.shared.nlu.constants import INTENT, TEXT
-    from rasa.shared.nlu.training_data.message import Message
+# isort: split
+from rasa.engine.graph import ExecutionContext
+from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.keys import ASPECTS as ASPECTS_KEY
 from nlu.components.keys import ENTITIES, IN_SCOPE, NEAR, TOPICS
@@ -62,17 +58,11 @@ class Engine:
         Raises:
             FileNotFoundError: there is no such file.
         """
-        if not archive.is_file():
-            raise FileNotFoundError(archive)
-        with tempfile.TemporaryDirectory() as folder:
-            storage, metadata = LocalModelStorage.from_model_archive(Path(folder), archive)
-            runner = SequentialRunner.create(
-                metadata.predict_schema,
-                storage,
-                ExecutionContext(graph_schema=metadata.predict_schema, model_id=metadata.model_id),
-            )
-        assert metadata.nlu_target is not None
-        return cls(runner, metadata.nlu_target)
+        storage, metadata, schema = open_archive(archive)
+        runner = SequentialRunner.create(
+            schema, storage, ExecutionContext(graph_schema=schema, model_id=metadata["model_id"])
+        )
+        return cls(runner, metadata["nlu_target"])
 
     def understand(self, text: str) -> Understanding:
         """Return what one message means. Never raises for any text."""
@@ -111,12 +101,12 @@ def train(files: Sequence[Path], lookups: dict[str, list[str]], archive: Path, *
         warnings.simplefilter("ignore")
         from rasa.engine.training.graph_trainer import GraphTrainer
 
-        from nlu.training import FilesImporter, NoCache, model_configuration
+        from nlu.training import FilesImporter, NoCache, QuickStorage, model_configuration
 
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "storage").mkdir()
-            storage = LocalModelStorage.create(Path(folder) / "storage")
+            storage = QuickStorage(Path(folder) / "storage")
             written = Path(folder) / "model.tar.gz"
             GraphTrainer(storage, NoCache(), SequentialRunner).train(
                 model_configuration(config), FilesImporter(files, lookups), written, force_retraining=True

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from nlu.text.syllable import is_bare_syllable, strip_marks
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Row = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Columns and weights of one message."""
@@ -143,8 +145,119 @@ class TwoViewVectorizer:
         return vectorizer
 
 
+class FrameVectorizer:
+    """The frame of a question: the syllables that are said about every topic, what lies between them left open.
+
+    "làm … cần những gì", "… có phải … không" ask the same of any service. Syllables are learnt to belong to the frame where they
+    spread over `SPREAD` topics or more; features are the frame's single syllables, neighbours, and pairs up to `REACH` places apart.
+    """
+
+    SPREAD: Final = 30.0
+    REACH: Final = 8
+    _OPEN: Final = "_"
+
+    def __init__(self) -> None:
+        self.frame: frozenset[str] = frozenset()
+        self.vocabulary: dict[str, int] = {}
+        self.idf: list[float] = []
+
+    def fit(self, documents: Sequence[Sequence[str]], topics: Sequence[str], *, min_count: int = 3) -> FrameVectorizer:
+        """Learn from documents, each a sequence of syllables, and the topic of each."""
+        seen: dict[str, Counter[str]] = {}
+        for document, topic in zip(documents, topics, strict=True):
+            for bare in {strip_marks(s) for s in document}:
+                seen.setdefault(bare, Counter())[topic] += 1
+        self.frame = frozenset(s for s, n in seen.items() if effective_number(n.values()) >= self.SPREAD)
+        counts: Counter[str] = Counter()
+        for document in documents:
+            counts.update({gram for gram, _ in self._grams(document)})
+        kept = sorted(gram for gram, count in counts.items() if count >= min_count)
+        self.vocabulary = {gram: i for i, gram in enumerate(kept)}
+        self.idf = [math.log((1 + len(documents)) / (1 + counts[g])) + 1 for g in kept]
+        return self
+
+    def row(self, syllables: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.float32], list[int]]:
+        """Return (columns, weights, places) of one message; a place is the syllable at which the feature first stands."""
+        first: dict[int, int] = {}
+        counts: dict[int, int] = {}
+        get = self.vocabulary.get
+        for gram, place in self._grams(syllables):
+            column = get(gram)
+            if column is not None:
+                counts[column] = counts.get(column, 0) + 1
+                first.setdefault(column, place)
+        idf = self.idf
+        values = [idf[c] if n == 1 else (1 + math.log(n)) * idf[c] for c, n in counts.items()]
+        scale = 1 / math.sqrt(sum(v * v for v in values)) if values else 0.0
+        weights = np.array([v * scale for v in values], dtype=np.float32)
+        return np.array(list(counts), dtype=np.int32), weights, list(first.values())
+
+    def _grams(self, syllables: Sequence[str]) -> Iterator[tuple[str, int]]:
+        kept: list[tuple[str, int]] = [("^", 0)]
+        for place, syllable in enumerate(syllables):
+            if strip_marks(syllable) in self.frame:
+                kept.append((syllable, place))
+            elif kept[-1][0] != self._OPEN:
+                kept.append((self._OPEN, place))
+        kept.append(("$", len(syllables)))
+        for i, (left, place) in enumerate(kept):
+            yield left, place
+            for distance, (right, _) in enumerate(kept[i + 1 : i + 1 + self.REACH]):
+                yield (f"{left} {right}" if not distance else f"{left} .. {right}"), place
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` needs, as JSON-like values and arrays."""
+        return {
+            "frame": sorted(self.frame),
+            "vocabulary": list(self.vocabulary),
+            "idf": np.array(self.idf, dtype=np.float32),
+        }
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> FrameVectorizer:
+        vectorizer = cls()
+        vectorizer.frame = frozenset(state["frame"])
+        vectorizer.vocabulary = {gram: i for i, gram in enumerate(state["vocabulary"])}
+        vectorizer.idf = state["idf"].tolist()
+        return vectorizer
+
+
+def effective_number(counts: Iterable[float]) -> float:
+    """Return how many equally frequent topics would be as varied as these counts (Hill's number of order 2)."""
+    total = squares = 0.0
+    for count in counts:
+        total += count
+        squares += count * count
+    return total * total / squares if squares else 0.0
+
+
+def generality(matrix: csr_matrix, topics: Sequence[str]) -> NDArray[np.float32]:
+    """Return for each column how little it says about the topic: from 0.1 (one topic has it) to 2 (all have), shape (columns,).
+
+    Args:
+        matrix: (messages, columns).
+        topics: the topic of each message.
+    """
+    from scipy.sparse import csr_matrix
+
+    names = {name: i for i, name in enumerate(sorted(set(topics)))}
+    places = (np.arange(len(topics)), [names[t] for t in topics])
+    member = csr_matrix((np.ones(len(topics), np.float32), places), shape=(len(topics), len(names)))
+    present = matrix.copy()
+    present.data = np.ones_like(present.data)
+    counts = present.T @ member
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    counts.data = counts.data**2
+    squares = np.asarray(counts.sum(axis=1)).ravel()
+    spread = totals**2 / np.maximum(squares, 1)
+    result: NDArray[np.float32] = (np.log(np.maximum(spread, 1) + 0.3) / 2.5).astype(np.float32)
+    return result
+
+
 def stack(rows: Sequence[Row], width: int) -> csr_matrix:
     """Return rows as one matrix, shape (len(rows), width)."""
+    from scipy.sparse import csr_matrix
+
     indptr = np.cumsum([0, *(len(columns) for columns, _ in rows)])
     columns = np.concatenate([c for c, _ in rows]) if rows else np.zeros(0, np.int32)
     weights = np.concatenate([w for _, w in rows]) if rows else np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""Importing a library without the optional part that we never use."""
+"""Importing a library without the optional parts that we never use."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without(module: str) -> Iterator[None]:
-    """Let imports inside the block find that `module` is not installed; one that is loaded already stays as it is."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]
+def without(*modules: str) -> Iterator[None]:
+    """Let imports inside the block find that `modules` are not installed; one that is loaded already stays as it is."""
+    hidden = [name for name in modules if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules[module]
+        for name in hidden:
+            del sys.modules[name]

@@ -7,11 +7,13 @@ features occur in the batch; a dense optimiser spends nine tenths of its time on
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
@@ -93,6 +95,8 @@ def train(
         sample_weights: (samples,), default all 1.
         rate: first step length; falls to 0 in a straight line.
     """
+    from scipy.sparse import csr_matrix
+
     samples, features = rows.shape
     classes = targets.shape[1]
     rng = np.random.default_rng(seed)

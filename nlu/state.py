@@ -10,35 +10,31 @@ import numpy as np
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Write a nested dict of arrays and JSON values as `state.json` and `arrays.npz`."""
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    """Write a nested dict of arrays and JSON values: `state.json`, and one `.npy` file for each array."""
+    folder.mkdir(parents=True, exist_ok=True)
 
     def strip(value: Any, path: str) -> Any:
         if isinstance(value, np.ndarray):
-            arrays[path] = value
-            return {"$array": path}
+            name = f"{path}.npy"
+            np.save(folder / name, value, allow_pickle=False)
+            return {"$array": name}
         if isinstance(value, dict):
-            return {key: strip(inner, f"{path}.{key}") for key, inner in value.items()}
+            return {key: strip(inner, f"{path}.{key}" if path else key) for key, inner in value.items()}
         return value
 
     plain = strip(state, "")
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "state.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
-    with (folder / "arrays.npz").open("wb") as file:
-        np.savez(file, **arrays)
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """Read what `save` wrote."""
-    plain = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+    """Read what `save` wrote. Arrays are mapped into memory, read-only: several processes share them, and start at once."""
 
-        def fill(value: Any) -> Any:
-            if isinstance(value, dict):
-                if value.keys() == {"$array"}:
-                    return arrays[value["$array"]]
-                return {key: fill(inner) for key, inner in value.items()}
-            return value
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.keys() == {"$array"}:
+                return np.asarray(np.load(folder / value["$array"], mmap_mode="r", allow_pickle=False))
+            return {key: fill(inner) for key, inner in value.items()}
+        return value
 
-        state: dict[str, Any] = fill(plain)
+    state: dict[str, Any] = fill(json.loads((folder / "state.json").read_text(encoding="utf-8")))
     return state

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rasa.shared.nlu.constants import INTENT, METADATA
 from rasa.shared.nlu.training_data.message import Message
-from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from nlu import linear
-from nlu.components.base import TrainedComponent
+from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ASPECTS, CORRUPTED, ORIGIN, PROBABILITIES, REFUSE_AT, ROW, TAIL_ROW
-from nlu.features import Row, stack
+from nlu.components.text import TAIL, labelled_aspects, syllables_of
+from nlu.features import FrameVectorizer, Row, generality, stack
 from nlu.linear import Floats, LinearModel
 from nlu.semantic_head import FAR, NEAR, class_name
 from nlu.understanding import ASPECTS as ALL_ASPECTS
 
+GENERAL: Final = ALL_ASPECTS.index("tong-quan")
 LEAST_REFUSAL: Final = 0.1
 """Whatever the training data say, nothing is refused below this probability of being out of scope."""
 
@@ -25,11 +27,6 @@ LEAST_REFUSAL: Final = 0.1
 def class_of(message: Message) -> str:
     """Return the class that a training example belongs to."""
     return class_name(message.get(INTENT), _metadata(message).get("near"))
-
-
-def labelled_aspects(message: Message) -> list[str]:
-    """Return the aspects that the training file gives for this message's block."""
-    return list(_metadata(message).get("aspects") or [])
 
 
 def _metadata(message: Message) -> dict[str, Any]:
@@ -113,46 +110,99 @@ class TopicClassifier(TrainedComponent):
 
 
 class AspectClassifier(TrainedComponent):
-    """Says which aspects are asked for: none, one or several.
+    """Says which aspects are asked for: none, one or several, in the order in which they are asked.
 
-    A long story is read twice, whole and by its end, and both readings count the same: stories end in their question.
+    What names the topic says little about the aspect: each n-gram counts by how many topics it occurs in, and the question's frame
+    is looked at without the topic's words. A long story is read twice, whole and by its end, and both readings count the same:
+    stories end in their question.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"epochs": 4, "rate": 0.4, "seed": 7, "threshold": 0.5}
+    defaults: ClassVar[dict[str, Any]] = {
+        "epochs": 4,
+        "rate": 0.4,
+        "seed": 7,
+        # A question asks for something special from this probability on, and for one thing more from the second on.
+        "threshold": 0.5,
+        "one_more": 0.3,
+        "frame_weight": 0.8,
+    }
 
     model: LinearModel
+    frames: FrameVectorizer
+    width: int
 
     def learn(self, training_data: TrainingData) -> None:
-        rows: list[Row] = []
-        labels: list[list[str]] = []
-        for message in training_data.training_examples:
-            for row in (message.get(ROW), message.get(TAIL_ROW)):
-                if row is not None and labelled_aspects(message):
-                    rows.append(row)
-                    labels.append(labelled_aspects(message))
-        targets = np.zeros((len(rows), len(ALL_ASPECTS)), np.float32)
-        for i, aspects in enumerate(labels):
-            for aspect in aspects:
-                targets[i, ALL_ASPECTS.index(aspect)] = 1
-        width = 1 + max((int(columns.max(initial=0)) for columns, _ in rows), default=0)
+        labelled = [m for m in training_data.training_examples if labelled_aspects(m)]
+        readings = [(m, row, part) for m in labelled for row, part in _readings(m)]
+        topics = [m.get(INTENT) for m, _, _ in readings]
+        self.frames = FrameVectorizer().fit([part for _, _, part in readings], topics)
+        self.width = 1 + max((int(row[0].max(initial=0)) for _, row, _ in readings), default=0)
+        targets = np.zeros((len(readings), len(ALL_ASPECTS)), np.float32)
+        for i, (message, _, _) in enumerate(readings):
+            targets[i, [ALL_ASPECTS.index(aspect) for aspect in labelled_aspects(message)]] = 1
+        general = generality(stack([row for _, row, _ in readings], self.width), topics)
+        general = np.concatenate(
+            [general, np.full(len(self.frames.vocabulary), self.config["frame_weight"], np.float32)]
+        )
+        rows = [self._row(row, part)[0] for _, row, part in readings]
+        rows = [(columns, values * general[columns]) for columns, values in rows]
         settings = {key: self.config[key] for key in ("epochs", "rate", "seed")}
-        self.model = LinearModel.of(*linear.train(stack(rows, width), targets, multilabel=True, **settings))
+        weights, bias = linear.train(stack(rows, len(general)), targets, multilabel=True, **settings)
+        # Scaled once here, the features need not be scaled in each message.
+        self.model = LinearModel.of(weights * general[:, None], bias)
 
     def understand(self, message: Message) -> None:
-        readings = [self._read(row) for row in (message.get(ROW), message.get(TAIL_ROW)) if row is not None]
-        scores = np.mean(readings, axis=0)
-        order = np.argsort(scores)[::-1]
-        chosen = [ALL_ASPECTS[i] for i in order if scores[i] >= self.config["threshold"]] or [ALL_ASPECTS[order[0]]]
-        # A question for something special is not also a question in general.
-        message.set(ASPECTS, [a for a in chosen if a != "tong-quan"] or chosen)
+        readings = [(self._row(row, part), part) for row, part in _readings(message)]
+        scores = np.mean([self.model.sigmoid(*row) for (row, _), _ in readings], axis=0)
+        chosen = self._choose(scores)
+        if len(chosen) > 1:
+            (row, places), part = readings[0]
+            chosen = self._in_order(chosen, row, places, len(part))
+        message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen])
 
-    def _read(self, row: Row) -> Floats:
+    def _choose(self, scores: Floats) -> list[int]:
+        """Numbers of the aspects asked for; a question for something special is not also a question in general."""
+        special = sorted((i for i in range(len(scores)) if i != GENERAL), key=lambda i: -scores[i])
+        best = scores[special[0]]
+        if best < self.config["threshold"] and scores[GENERAL] >= best:
+            return [GENERAL]
+        return [special[0], *(i for i in special[1:] if scores[i] >= self.config["one_more"])]
+
+    def _in_order(self, chosen: list[int], row: Row, places: list[int], length: int) -> list[int]:
+        """Order aspects by the place of what speaks for them most in the question's frame."""
         columns, values = row
-        known = columns < len(self.model.weights)
-        return self.model.sigmoid(columns[known], values[known])
+        frame = columns >= self.width
+        columns, values = columns[frame], values[frame]
+        if not len(columns):
+            return chosen
+        speaks = (values * self.model.scales[columns])[:, None] * self.model.weights[columns][:, chosen]
+        found = speaks.argmax(axis=0)
+        where = {
+            aspect: places[at] if speaks[at, i] > 0 else length
+            for i, (aspect, at) in enumerate(zip(chosen, found, strict=True))
+        }
+        return sorted(chosen, key=lambda aspect: where[aspect])
+
+    def _row(self, row: Row, part: Sequence[str]) -> tuple[Row, list[int]]:
+        """One row of a reading's n-grams and its frame, and the places of the frame's features."""
+        columns, values = row
+        known = columns < self.width
+        frame_columns, frame_values, places = self.frames.row(part)
+        joined = np.concatenate([columns[known], frame_columns + np.int32(self.width)])
+        return (joined, np.concatenate([values[known], frame_values])), places
 
     def dump(self) -> dict[str, Any]:
-        return {"model": self.model.as_dict()}
+        return {"model": self.model.as_dict(), "frames": self.frames.as_dict(), "width": self.width}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model = LinearModel.from_dict(state["model"])
+        self.frames = FrameVectorizer.from_dict(state["frames"])
+        self.width = state["width"]
+
+
+def _readings(message: Message) -> list[tuple[Row, list[str]]]:
+    """The rows of a message with the syllables each was made of: the whole, and the end of a long one."""
+    syllables = syllables_of(message)
+    whole = (message.get(ROW), syllables)
+    tail: Row | None = message.get(TAIL_ROW)
+    return [whole] if tail is None else [whole, (tail, syllables[-TAIL:])]

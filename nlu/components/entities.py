@@ -6,10 +6,9 @@ from typing import Any
 
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
-from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from nlu import personal
-from nlu.components.base import TrainedComponent
+from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ENTITIES, NORMALIZED
 from nlu.text.normalizer import Normalized, Normalizer
 from nlu.text.syllable import strip_marks

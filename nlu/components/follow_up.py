@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 
 from rasa.shared.nlu.constants import INTENT
 from rasa.shared.nlu.training_data.message import Message
-from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from nlu.components.base import TrainedComponent
+from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ENTITIES, NORMALIZED, PROBABILITIES
 from nlu.semantic_head import NEAR as NEAR_CLASS
 from nlu.text.syllable import strip_marks

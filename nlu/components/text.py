@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import random
-import uuid
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from rasa.shared.nlu.constants import TEXT, TEXT_TOKENS
+from rasa.shared.nlu.constants import INTENT, METADATA, TEXT, TEXT_TOKENS
 from rasa.shared.nlu.training_data.message import Message
-from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from nlu import corrupt
-from nlu.components.base import Component, TrainedComponent
+from nlu.components.base import Component, TrainedComponent, TrainingData
 from nlu.components.keys import CORRUPTED, LANGUAGE, NORMALIZED, ORIGIN, ROW, TAIL_ROW, WORDS
 from nlu.features import TwoViewVectorizer
 from nlu.text.language import LanguageModel
 from nlu.text.normalizer import Normalized, Normalizer, Syllable
 from nlu.text.words import segment
+from nlu.understanding import FOLLOW_UP
 
 LONG: Final = 18
 """A message of more syllables is a story whose question stands in its last `TAIL` syllables."""
 TAIL: Final = 10
 
 
-class UncachedData(TrainingData):
-    """Training data that Rasa need not hash after every node: nothing is cached, and hashing costs more than training."""
-
-    def fingerprint(self) -> str:
-        return uuid.uuid4().hex
-
-
 class Augmenter(Component):
-    """Adds corrupted copies of every training example, so that the classifiers meet text as it is really typed."""
+    """Adds corrupted copies of every training example, so that the classifiers meet text as it is really typed.
 
-    defaults: ClassVar[dict[str, Any]] = {"seed": 20261122, "recipes": ["no_accents", "mixed"]}
+    And questions put into one message ("cần giấy tờ gì, mà bao lâu thì xong"): a short one about a topic and a follow-up that asks
+    for something else, so that both aspects are found and the topic stands.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {
+        "seed": 20261122,
+        "recipes": ["no_accents", "mixed"],
+        "joined": 2000,
+        "joints": [" và ", ", ", " với lại ", ". ", " rồi ", "? ", " và cả ", ", còn ", " mà "],
+    }
 
     def understand(self, message: Message) -> None:
         """Nothing to do for a message that a citizen wrote."""
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        from nlu.training import UncachedData
+
         rng = random.Random(self.config["seed"])
         copies = []
         for origin, message in enumerate(training_data.training_examples):
@@ -48,7 +51,32 @@ class Augmenter(Component):
                 text = corrupt.CORRUPTIONS[name](message.get(TEXT), rng)
                 if text != message.get(TEXT):
                     copies.append(Message(data={**message.data, TEXT: text, CORRUPTED: name}))
+        copies += self._joined(training_data.training_examples, rng)
         return UncachedData([*training_data.training_examples, *copies], lookup_tables=training_data.lookup_tables)
+
+    def _joined(self, written: list[Message], rng: random.Random) -> list[Message]:
+        asking = [m for m in written if len(aspects := labelled_aspects(m)) == 1 and aspects != ["tong-quan"]]
+        follow_ups = [m for m in asking if m.get(INTENT) == FOLLOW_UP]
+        firsts = [m for m in asking if m.get(INTENT) != FOLLOW_UP and len(m.get(TEXT).split()) <= LONG]
+        joined: list[Message] = []
+        for _ in range(self.config["joined"] if firsts and follow_ups else 0):
+            first, second = rng.choice(firsts), rng.choice(follow_ups)
+            aspects = labelled_aspects(first) + labelled_aspects(second)
+            if aspects[0] == aspects[1]:
+                continue
+            text = first.get(TEXT).rstrip(" ?.!") + rng.choice(self.config["joints"]) + second.get(TEXT)
+            recipe = rng.choice((None, None, *self.config["recipes"]))
+            joined.append(
+                Message(
+                    data={
+                        **first.data,
+                        TEXT: corrupt.CORRUPTIONS[recipe](text, rng) if recipe else text,
+                        CORRUPTED: "joined",
+                        METADATA: {"intent": {"aspects": aspects}},
+                    }
+                )
+            )
+        return joined
 
 
 class VietnameseNormalizer(Component):
@@ -137,6 +165,11 @@ class TwoViewFeaturizer(TrainedComponent):
 
     def restore(self, state: dict[str, Any]) -> None:
         self.vectorizer = TwoViewVectorizer.from_dict(state)
+
+
+def labelled_aspects(message: Message) -> list[str]:
+    """Return the aspects that the training file gives for this message's block."""
+    return list(((message.get(METADATA) or {}).get("intent") or {}).get("aspects") or [])
 
 
 def syllables_of(message: Message) -> list[str]:

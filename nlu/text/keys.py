@@ -27,7 +27,7 @@ def decode_telex(token: str) -> str | None:
     """Return the syllable that a lower-case token spells in Telex, or None where it spells none."""
     if len(token) < 2 or len(token) > 11 or token in ENGLISH or not token.isalpha():
         return None
-    if (is_syllable(token) or is_bare_syllable(token)) and "oong" not in token:
+    if (is_syllable(token) or is_bare_syllable(token)) and not _is_ong(token):
         return None
     for body, tone in _tone_readings(token):
         letters = _telex_letters(body)
@@ -75,9 +75,15 @@ def _telex_letters(body: str) -> str | None:
 
 
 def _key_near(out: list[str], char: str) -> bool:
-    """A doubling key stands right behind its vowel or behind the final consonants after it."""
+    """A doubling key stands right behind its vowel, or behind the final consonants or the glide after it ("giaya" → giây)."""
     at = len(out) - 1 - out[::-1].index(char)
-    return all(c not in "aeiouyăâêôơư" for c in out[at + 1 :])
+    between = out[at + 1 :]
+    return all(c not in "aeiouyăâêôơư" for c in between) or between in (["y"], ["i"], ["u"])
+
+
+def _is_ong(token: str) -> bool:
+    """The rhyme "oong" lives in a few loan words (xoong, boong); elsewhere its two letters are the keys of "ông"."""
+    return "oong" in token and not token.startswith(("xoong", "boong"))
 
 
 @lru_cache(maxsize=20_000)
@@ -112,4 +118,6 @@ def decode_vni(token: str) -> str | None:
             out.append(char)
     letters = "".join(out)
     result = apply_tone_key(letters, tone) if tone else letters
-    return result if len(letters) >= 2 and is_syllable(result) else None
+    # One letter needs a letter key and a tone key ("o73" → ở): "a1" and "b2" are classes of driving licences.
+    told = len(letters) >= 2 or (bool(tone) and not letters.isascii())
+    return result if told and is_syllable(result) else None

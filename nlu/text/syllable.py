@@ -22,7 +22,8 @@ RHYMES: Final = frozenset(
     y yêm yên yêng yêt yêu""".split()
 )
 _AFTER_QU: Final = frozenset(
-    "a ac ach ai an ang anh ao at au ay ăc ăm ăn ăng ăp ăt ân âng ât ây e en eo et ê ên ênh êch êt i it ơ y ych yên yêt ynh yt ya yu".split()
+    """a ac ach ai an ang anh ao at au ay ăc ăm ăn ăng ăp ăt âc ân âng ât âu ây e en eo et ê ên ênh êch êt êu i it ôc ơ ơi ơt
+    y ych yên yêt ynh yt ya yu""".split()
 )
 TONES: Final = {"\u0300": "f", "\u0301": "s", "\u0303": "x", "\u0309": "r", "\u0323": "j"}
 """Combining tone marks and their Telex keys."""
