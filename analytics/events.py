@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,6 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.tables import event
 
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+_CODE = re.compile(r"[a-z0-9]+(?:[-_:.][a-z0-9]+)*", re.ASCII)
+_NUMBER = re.compile(r"\d{7}")
+"""What an event may say: slugs and codes. No sentence and no personal number fits, whoever makes a mistake above."""
 _COLUMNS = ("unit", "channel", "visitor", "topic", "aspect", "status")
 
 
@@ -96,6 +100,8 @@ class DeliveryEnded(Event):
     announcement_id: int
     state: str
     reason: str | None
+    again: bool = False
+    """It was told of before, as waiting for the citizen's visit."""
 
 
 def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
@@ -110,13 +116,20 @@ async def record(connection: AsyncConnection, happened: Event) -> None:
 
 
 async def record_many(connection: AsyncConnection, happened: Sequence[Event]) -> None:
-    """Append events in the caller's transaction, in one statement."""
+    """Append events in the caller's transaction, in one statement.
+
+    Raises:
+        ValueError: a value is no slug or code; nothing is written.
+    """
     if happened:
         await connection.execute(insert(event), [_row(one) for one in happened])
 
 
 def _row(happened: Event) -> dict[str, Any]:
     values: dict[str, Any] = asdict(happened)
+    for name, value in values.items():
+        if isinstance(value, str) and name != "visitor" and (not _CODE.fullmatch(value) or _NUMBER.search(value)):
+            raise ValueError(f"an event holds codes only; {happened.name}.{name} is none")
     row = {"at": values.pop("at"), "name": happened.name}
     row |= {column: values.pop(column, None) for column in _COLUMNS}
     return row | {"data": values}

@@ -42,6 +42,7 @@ class DeliveryRecorder:
                     announcement_id=e.announcement_id,
                     state=e.state,
                     reason=e.reason,
+                    again=e.again,
                 )
                 for e in ended
             ],

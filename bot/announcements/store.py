@@ -16,6 +16,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     RowMapping,
+    Select,
     and_,
     bindparam,
     exists,
@@ -116,6 +117,7 @@ class DeliveryEnded:
     channel: str
     state: str
     reason: str | None
+    again: bool = False
 
 
 class Record(Protocol):
@@ -161,9 +163,9 @@ class Store:
             lost = (
                 (
                     await connection.execute(
-                        select(delivery.c.announcement_id, delivery.c.conversation_id, announcement.c.unit)
-                        .join(announcement, announcement.c.id == delivery.c.announcement_id)
-                        .where(delivery.c.channel == key.channel, delivery.c.account == key.account, IS_SENDING)
+                        _told_of().where(
+                            delivery.c.channel == key.channel, delivery.c.account == key.account, IS_SENDING
+                        )
                     )
                 )
                 .mappings()
@@ -182,7 +184,7 @@ class Store:
                 )
                 await self._tell(
                     connection,
-                    [_ended(now, row, key.channel, None, DeliveryState.UNCERTAIN, Reason.PROCESS_DIED) for row in lost],
+                    [_ended(now, row, DeliveryState.UNCERTAIN, Reason.PROCESS_DIED) for row in lost],
                 )
         return True
 
@@ -538,12 +540,7 @@ class Store:
             ids = (await connection.execute(query)).scalars().all()
         swept = 0
         for announcement_id in ids:
-            rows_of = (
-                select(delivery.c.announcement_id, delivery.c.conversation_id, delivery.c.channel, announcement.c.unit)
-                .join(announcement, announcement.c.id == delivery.c.announcement_id)
-                .where(announcement.c.id == announcement_id, IS_QUEUED)
-                .limit(CHORE)
-            )
+            rows_of = _told_of().where(announcement.c.id == announcement_id, IS_QUEUED).limit(CHORE)
             async with self.database.write() as connection:
                 rows = (await connection.execute(rows_of)).mappings().all()
                 await self._end(connection, rows, now, DeliveryState.SKIPPED, Reason.CANCELLED)
@@ -554,8 +551,7 @@ class Store:
         """Give up what could not leave for days; returns how many."""
         now = self._clock()
         query = (
-            select(delivery.c.announcement_id, delivery.c.conversation_id, delivery.c.channel, announcement.c.unit)
-            .join(announcement, announcement.c.id == delivery.c.announcement_id)
+            _told_of()
             .where(IS_QUEUED, announcement.c.started_at < now - EXPIRES)
             .where(announcement.c.state.in_((AnnouncementState.WAITING, AnnouncementState.SENDING)))
             .limit(CHORE)
@@ -588,17 +584,10 @@ class Store:
             and_(delivery.c.announcement_id == after[0], delivery.c.conversation_id > after[1]),
         )
         query = (
-            select(
-                delivery.c.announcement_id,
-                delivery.c.conversation_id,
-                delivery.c.channel,
-                delivery.c.at,
-                announcement.c.unit,
-                outbox.c.id.label("outbox_id"),
-                outbox.c.state.label("fetched"),
-                outbox.c.sent_at,
+            _told_of()
+            .add_columns(
+                delivery.c.at, outbox.c.id.label("outbox_id"), outbox.c.state.label("fetched"), outbox.c.sent_at
             )
-            .join(announcement, announcement.c.id == delivery.c.announcement_id)
             .outerjoin(outbox, outbox.c.id == delivery.c.outbox_id)
             .where(AWAITS_VISIT, beyond)
             .order_by(delivery.c.announcement_id, delivery.c.conversation_id)
@@ -653,7 +642,7 @@ class Store:
         )
         await self._tell(
             connection,
-            [_ended(aware(r.get("sent_at")) or now, r, r["channel"], None, state, reason) for r in rows],
+            [_ended(aware(r.get("sent_at")) or now, r, state, reason, again="outbox_id" in r) for r in rows],
         )
 
     async def _tell(self, connection: AsyncConnection, ended: Sequence[DeliveryEnded]) -> None:
@@ -674,6 +663,21 @@ async def replies_waiting(database: Database, clock: Clock, channel: str, accoun
     )
     async with database.read() as connection:
         return (await connection.execute(query)).first() is not None
+
+
+def _told_of() -> Select[Any]:
+    """Deliveries with what the analytics are told of them; the conversation may be gone."""
+    return (
+        select(
+            delivery.c.announcement_id,
+            delivery.c.conversation_id,
+            delivery.c.channel,
+            announcement.c.unit,
+            conversation.c.ward,
+        )
+        .join(announcement, announcement.c.id == delivery.c.announcement_id)
+        .outerjoin(conversation, conversation.c.id == delivery.c.conversation_id)
+    )
 
 
 def _is(key: Lane) -> ColumnElement[bool]:
@@ -717,8 +721,15 @@ def _of_recipient(
 
 
 def _ended(
-    at: datetime, row: RowMapping, channel: str, ward: str | None, state: DeliveryState, reason: Reason | None
+    at: datetime, row: RowMapping, state: DeliveryState, reason: Reason | None, *, again: bool = False
 ) -> DeliveryEnded:
     return DeliveryEnded(
-        at, row["announcement_id"], row["unit"], ward, channel, state.value, None if reason is None else reason.value
+        at,
+        row["announcement_id"],
+        row["unit"],
+        row["ward"],
+        row["channel"],
+        state.value,
+        None if reason is None else reason.value,
+        again,
     )
