@@ -202,7 +202,7 @@ class Turns:
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
         if kind == "opened":
-            said = Said(payload="", opened=True)
+            said = Said(payload=text, opened=True)
         elif kind == "button":
             said = Said(payload=text or NO_BUTTON)
         elif kind == "unsupported":

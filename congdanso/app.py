@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,8 @@ from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
 from congdanso.brain import Brain, load_brain
 from congdanso.deliveries import process_name, wire
+from congdanso.materials import Leaflets
+from congdanso.materials import router as materials_router
 from congdanso.settings import Settings
 from content.places import Places, nation
 from migrations.upgrade import HEAD, current, upgrade
@@ -96,7 +98,8 @@ class Server:
         ProcessCollector(registry=self.registry)
         turns_total = Counter("congdanso_turns", "Turns answered", ("channel", "status"), registry=self.registry)
         self.database = Database(settings.url())
-        self.telegram = telegram_channel(settings)
+        self.leaflets = Leaflets(brain.packs, f"Tỉnh {brain.places.title}", settings.public_url)
+        self.telegram = telegram_channel(settings, self.leaflets.read)
         self.bells = Bells()
         accounts: list[Channel] = [WebChannel(self.bells), *([self.telegram] if self.telegram else [])]
         self.channels = Channels({(c.name, c.account): c for c in accounts})
@@ -213,7 +216,9 @@ class Server:
         return found
 
 
-def telegram_channel(settings: Settings) -> TelegramChannel | None:
+def telegram_channel(
+    settings: Settings, read_file: Callable[[str], Awaitable[bytes]] | None = None
+) -> TelegramChannel | None:
     """Return Telegram's account `default`, None without a token.
 
     Telegram's library is imported only where there is one: it takes half a second.
@@ -228,6 +233,7 @@ def telegram_channel(settings: Settings) -> TelegramChannel | None:
         token,
         api_url=settings.telegram_api_url,
         webhook_secret=settings.telegram_webhook_secret.get_secret_value(),
+        read_file=read_file,
     )
 
 
@@ -280,6 +286,7 @@ def create(settings: Settings | None = None, brain: Brain | None = None) -> Fast
             bells=server.bells,
         )
     )
+    app.include_router(materials_router(server.leaflets))
     if server.telegram is not None:
         from bot.channels.telegram import webhook_router
 

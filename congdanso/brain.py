@@ -15,6 +15,7 @@ from bot.messages import Address, Incoming, masked
 from bot.turns import ZONE
 from congdanso.settings import Settings
 from content import library as libraries
+from content import packs as outreach
 from content.places import Places, load_places
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Brain:
     """Everything that is needed to answer a text."""
 
     library: libraries.Library
+    packs: outreach.Packs
     places: Places
     engine: Engine
     dialogue: Dialogue
@@ -72,6 +74,7 @@ def load_brain(settings: Settings) -> Brain:
     """Load everything; train a model first if there is none for the present data."""
     places = load_places(settings.province)
     library = libraries.load()
+    packs = outreach.load(topics=library)
     archive = model_file(settings, places)
     if not archive.is_file():
         print("Đang huấn luyện mô hình ngôn ngữ lần đầu, khoảng một phút…", file=sys.stderr, flush=True)
@@ -79,4 +82,4 @@ def load_brain(settings: Settings) -> Brain:
     from nlu.engine import Engine
 
     engine = Engine.load(archive)
-    return Brain(library, places, engine, Dialogue(library, places, engine.understand))
+    return Brain(library, packs, places, engine, Dialogue(library, places, engine.understand, packs))

@@ -329,6 +329,34 @@ def content_check(folder: Path | None) -> None:
         raise Failure(f"kho nội dung có {errors} lỗi")
 
 
+@content.command("make")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--unit", default="", help="mã xã, phường đứng tên; để trống là tỉnh")
+@click.option("--png", is_flag=True, help="ra ảnh thay cho PDF")
+def content_make(folder: Path, unit: str, png: bool) -> None:
+    """Vẽ tờ rơi của mọi bộ tài liệu ra một thư mục."""
+    from content import packs
+    from content.leaflet import Imprint, campaign_link, render
+    from content.library import ContentError
+    from content.places import load_places, province_slug, unit_title
+
+    settings = Settings()
+    places = load_places(settings.province)
+    try:
+        publisher = places.by_slug(unit).name if unit else unit_title(places, province_slug(places))
+    except KeyError:
+        raise Failure(f"không có xã, phường nào có mã {unit!r}") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for slug, pack in packs.load().items():
+            imprint = Imprint(publisher, campaign_link(settings.public_url, slug, unit))
+            path = folder / f"{slug}.{'png' if png else 'pdf'}"
+            path.write_bytes(render(pack, imprint, form="png" if png else "pdf"))
+            click.echo(path)
+    except ContentError as error:
+        raise Failure(str(error)) from error
+
+
 # announcements
 
 
@@ -368,6 +396,27 @@ def announce(text_file: TextIO, **options: Any) -> None:
         raise Failure(" ".join(error.problems)) from error
     except (ValueError, OSError) as error:
         raise Failure(str(error)) from error
+
+
+@cli.command()
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3660), help="số ngày, tính cả hôm nay")
+@click.option("--unit", help="mã xã, phường; để trống là cả tỉnh")
+@click.option("--xlsx", type=click.Path(dir_okay=False, path_type=Path), help="ghi ra tệp bảng tính")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="vẽ biểu đồ câu hỏi theo ngày")
+@click.option("--json", "as_json", is_flag=True)
+def stats(as_json: bool, **options: Any) -> None:
+    """Mức độ sử dụng: người hỏi, câu hỏi theo chủ đề, tài liệu, thông báo, theo xã và kênh."""
+    from analytics import report
+    from congdanso.statistics import Wanted, collect
+
+    try:
+        figures, names = asyncio.run(collect(Settings(), Wanted(**options)))
+    except (ValueError, OSError) as error:
+        raise Failure(str(error)) from error
+    if as_json:
+        _print_json(report.as_dict(figures))
+    else:
+        click.echo(report.as_text(figures, names))
 
 
 # accounts

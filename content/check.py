@@ -10,7 +10,7 @@ import csv
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from content.library import ContentError, read_topic
 from content.model import Section, Topic
+from content.packs import Pack, read_pack
 
 Severity = Literal["error", "warning"]
 
@@ -143,7 +144,7 @@ def read_expected(path: Path) -> dict[str, Expected]:
 
 
 def check(folder: Path, today: date, expected: Mapping[str, Expected] | None = None) -> list[Problem]:
-    """Check every topic below `services/` and `faqs/`.
+    """Check every topic below `services/` and `faqs/`, every pack below `packs/`.
 
     Args:
         folder: where the two folders are.
@@ -172,6 +173,7 @@ def check(folder: Path, today: date, expected: Mapping[str, Expected] | None = N
     known = set(topics) | broken
     for name, topic in topics.values():
         problems += _check_topic(name, topic, known, today)
+    problems += _check_packs(folder, known, today)
     problems += _same_labels(topics)
     if expected is not None:
         problems += _against_table(topics, broken, expected)
@@ -341,12 +343,16 @@ def _check_dates(name: str, aspect: str, section: Section, today: date) -> Itera
     ends = [(aspect, section.valid_to)]
     ends += [(f"{aspect}.facts[{n}]", fact.valid_to) for n, fact in enumerate(section.facts, start=1)]
     for where, end in ends:
-        if end is None:
-            continue
-        if end < today:
-            yield Problem(name, where, f"đã hết hạn từ {_day(end)}; bỏ đi hoặc thay bằng quy định mới")
-        elif end - today <= SOON:
-            yield Problem(name, where, f"sắp hết hạn ({_day(end)}); chuẩn bị nội dung thay thế", "warning")
+        yield from _check_end(name, where, end, today)
+
+
+def _check_end(name: str, where: str, end: date | None, today: date) -> Iterator[Problem]:
+    if end is None:
+        return
+    if end < today:
+        yield Problem(name, where, f"đã hết hạn từ {_day(end)}; bỏ đi hoặc thay bằng quy định mới")
+    elif end - today <= SOON:
+        yield Problem(name, where, f"sắp hết hạn ({_day(end)}); chuẩn bị nội dung thay thế", "warning")
 
 
 def _check_amounts(name: str, aspect: str, section: Section) -> Iterator[Problem]:
@@ -407,6 +413,69 @@ def _check_words(name: str, slug: str, line: _Line) -> Iterator[Problem]:
         yield Problem(name, line.where, "chỉ người dân tới cấp huyện, cấp này không còn từ 01/7/2025")
     if line.where != "title" and len(line.text) > LONG_LINE:
         yield Problem(name, line.where, f"dòng dài {len(line.text)} ký tự, nên dưới {LONG_LINE}", "warning")
+
+
+# --- outreach packs ------------------------------------------------------------------------------------------------
+
+
+def _check_packs(folder: Path, known: Container[str], today: date) -> Iterator[Problem]:
+    """Check every pack below `packs/`, as far as it can be read without drawing it."""
+    for path in sorted(folder.glob("packs/*.yml")):
+        name = path.relative_to(folder).as_posix()
+        text = path.read_bytes().decode("utf-8", "replace")
+        if not unicodedata.is_normalized("NFC", text):
+            yield Problem(name, "tệp", "chữ không ở dạng Unicode NFC (dấu gõ rời)")
+        try:
+            pack = read_pack(path)
+        except ContentError as error:
+            if isinstance(error.__cause__, ValidationError):
+                yield from _schema_problems(name, error.__cause__)
+            else:
+                yield Problem(name, "tệp", f"không đọc được YAML: {_yaml_reason(error.__cause__)}")
+            continue
+        yield from _check_pack(name, path.stem, pack, known, today)
+
+
+def _check_pack(name: str, stem: str, pack: Pack, known: Container[str], today: date) -> Iterator[Problem]:
+    if pack.slug != stem:
+        yield Problem(name, "slug", f"slug “{pack.slug}” khác tên tệp “{stem}”")
+    for slug in pack.topics:
+        if slug not in known:
+            yield Problem(name, "topics", f"trỏ tới “{slug}”, nhưng không có chủ đề này")
+    for key, source in pack.sources.items():
+        if source.seen_on > today:
+            yield Problem(name, f"sources.{key}.seen_on", f"ngày xem {_day(source.seen_on)} ở tương lai")
+        if source.url is not None and not allowed_link(source.url, pack.slug):
+            yield Problem(name, f"sources.{key}.url", f"địa chỉ không được phép: {source.url}; chỉ dùng {_kinds()}")
+    if pack.reviewed_on > today:
+        yield Problem(name, "reviewed_on", f"ngày kiểm tra {_day(pack.reviewed_on)} ở tương lai")
+    yield from _check_end(name, "valid_to", pack.valid_to, today)
+    for line in _pack_lines(pack):
+        yield from _check_pack_line(name, pack.slug, line)
+
+
+def _check_pack_line(name: str, slug: str, line: _Line) -> Iterator[Problem]:
+    # A text that is read aloud may have longer lines than an answer on a phone.
+    yield from (problem for problem in _check_words(name, slug, line) if problem.severity == "error")
+    for url in _URL.findall(line.text):
+        yield Problem(name, line.where, f"bài viết không chứa đường dẫn ({url}); nêu tên trang để bà con tự gõ")
+    for site in _SITE.findall(_URL.sub(" ", line.text)):
+        if site.lower().removeprefix("www.") not in NAMED_SITES:
+            yield Problem(name, line.where, f"nhắc tới trang “{site}” chưa có trong danh sách trang được nêu")
+    for figure, gap, unit in _MONEY.findall(line.text):
+        if unit in {"VNĐ", "VND"} or not gap or (unit == "đồng" and not _GROUPED.fullmatch(figure.rstrip(".,"))):
+            yield Problem(name, line.where, f"số tiền “{figure}{gap}{unit}” viết sai; viết như 7.000 đồng")
+
+
+def _pack_lines(pack: Pack) -> Iterator[_Line]:
+    yield _Line("title", pack.title)
+    yield _Line("summary", pack.summary)
+    for item in pack.items:
+        yield _Line(f"{item.slug}.title", item.title)
+        yield from (_Line(item.slug, line) for line in item.text.splitlines())
+        if (sheet := item.leaflet) is not None:
+            words = (sheet.headline, sheet.lead, *sheet.points, sheet.steps_title, *sheet.steps, sheet.warning)
+            yield from (_Line(item.slug, line) for line in words)
 
 
 # --- rules across topics -------------------------------------------------------------------------------------------

@@ -57,12 +57,14 @@ def brain(model_archive: Path) -> Brain:
     from bot.conversation.dialogue import Dialogue
     from congdanso.brain import Brain
     from content import library as libraries
+    from content import packs as outreach
     from content.places import load_places
 
     places = load_places()
     library = libraries.load()
     engine = nlu.engine.Engine.load(model_archive)
-    return Brain(library, places, engine, Dialogue(library, places, engine.understand))
+    packs = outreach.load(topics=library)
+    return Brain(library, packs, places, engine, Dialogue(library, places, engine.understand, packs))
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bot.conversation import choices
+from bot.conversation import choices, materials
 from bot.conversation.answers import topic_button
+from bot.conversation.materials import Materials
 from bot.conversation.messages import catalogue, label, say
 from bot.conversation.model import (
     AnswerStatus,
@@ -27,6 +28,7 @@ from bot.conversation.model import (
     WardChosen,
 )
 from content.library import Library
+from content.packs import Packs
 from content.places import PlaceMatch, Places, Ward
 from nlu.understanding import Understanding
 
@@ -52,15 +54,16 @@ COMMANDS: Final = {
 class Actions:
     """Turns for everything that is no answer from the library."""
 
-    def __init__(self, library: Library, places: Places) -> None:
+    def __init__(self, library: Library, places: Places, packs: Packs) -> None:
         self._library = library
         self._places = places
+        self.materials = Materials(packs)
         self._acts: dict[str, Callable[[Session, str], Turn]] = {
             "chon-xa-phuong": self._choose_ward,
             "nhan-thong-bao": self._subscribe,
             "tat-thong-bao": self._unsubscribe,
             "gap-can-bo": self._officer,
-            "tai-lieu-tuyen-truyen": self._materials,
+            "tai-lieu-tuyen-truyen": lambda s, _: self.materials.listing(s),
             "hoc-ky-nang-so": self._lessons,
             "lich-tap-huan": lambda s, _: _done(s, say("workshops"), AnswerStatus.UNKNOWN, "lich-tap-huan"),
             "danh-gia": self._rate,
@@ -119,6 +122,8 @@ class Actions:
             return self._acts[value](session, "")
         if kind == "p":
             return self._ward_pressed(value, session)
+        if kind == materials.PAYLOAD:
+            return self.materials.press(value, session)
         simple: dict[str, Callable[[Session], Turn]] = {
             "c:ok": self._consent,
             "c:more": lambda s: _done(
@@ -356,9 +361,6 @@ class Actions:
         )
 
     # the rest
-
-    def _materials(self, session: Session, _: str) -> Turn:
-        return _done(session, say("materials_none"), AnswerStatus.UNKNOWN, "tai-lieu-tuyen-truyen")
 
     def _lessons(self, session: Session, _: str) -> Turn:
         return self._offer(

@@ -29,6 +29,7 @@ from bot.conversation.model import (
     Turn,
 )
 from content.library import Library
+from content.packs import Packs
 from content.places import Places
 from nlu.understanding import FOLLOW_UP, Understanding
 
@@ -91,12 +92,14 @@ class Moment:
 class Dialogue:
     """Answers turns. Holds only read-only knowledge, so one object serves all conversations."""
 
-    def __init__(self, library: Library, places: Places, understand: Understand | None = None) -> None:
+    def __init__(
+        self, library: Library, places: Places, understand: Understand | None = None, packs: Packs | None = None
+    ) -> None:
         """Take the knowledge, and a way to ask what an elliptic text means once its topic is added to it."""
         self.library = library
         self.places = places
         self._understand = understand
-        self.actions = Actions(library, places)
+        self.actions = Actions(library, places, packs or Packs({}))
 
     def reply(self, said: Said, understanding: Understanding | None, session: Session, today: date) -> Turn:
         """Return the next turn.
@@ -137,6 +140,9 @@ class Dialogue:
     def _when_opened(self, m: Moment) -> Turn | None:
         if not m.said.opened:
             return None
+        # Who follows a link or scans a leaflet sees first what was promised there.
+        if (given := self.actions.materials.opened(m.said.payload, m.session)) is not None:
+            return given
         return Turn(
             (self.actions.introduction(),), replace(m.session, greeted=True, pending=None), AnswerStatus.SMALLTALK
         )
@@ -345,6 +351,8 @@ class Dialogue:
         if self.library[slug].kind == "faq" and aspect not in self.library[slug].aspects:
             aspect = "tong-quan"
         session = self._remember(m.session, slug, aspect)
+        if (material := self.actions.materials.button(slug)) is not None:
+            shown = replace(shown, buttons=(*shown.buttons, material))
         session = replace(session, pending=Pending("steps", tuple(b for b in shown.buttons if b.payload)))
         return Turn((shown,), session, AnswerStatus.ANSWERED, slug, aspect)
 

@@ -71,7 +71,9 @@ def test_buttons_are_left_alone() -> None:
 
 @pytest.mark.parametrize("kind", ["opened", "button"])
 def test_a_number_smuggled_into_a_link_or_button_is_dropped(kind: str) -> None:
-    assert masked(text_message("c_vneid-nguoi-cao-tuoi_phu-thong", kind=kind)).text == "c_vneid-nguoi-cao-tuoi_phu-thong"
+    assert (
+        masked(text_message("c_vneid-nguoi-cao-tuoi_phu-thong", kind=kind)).text == "c_vneid-nguoi-cao-tuoi_phu-thong"
+    )
     assert masked(text_message("gọi 0912345678", kind=kind)).text == ""
 
 

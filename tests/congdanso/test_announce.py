@@ -243,5 +243,3 @@ async def test_a_text_that_may_not_be_sent_ends_with_one_clear_line(
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert installation.telegram.sent == []
-
-

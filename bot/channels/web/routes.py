@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Self
 
@@ -118,6 +119,10 @@ class ProblemOut(BaseModel):
     """Why a request was refused, in Vietnamese."""
 
     detail: str
+
+
+_START: Final = re.compile(r"start(?::([A-Za-z0-9_-]{1,64}))?")
+"""Opens the conversation; behind the colon the campaign of the link that was followed."""
 
 
 def _problems(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -258,10 +263,10 @@ def _kind(message: MessageIn) -> tuple[str, str]:
     if message.payload is None:
         text = message.text or ""
         return ("opened", "") if text.strip() == "/start" else ("text", text)
-    if message.payload == "start":
-        return "opened", ""
     if personal.REFUSED.intersection(personal.mask(message.payload)[1]):
         raise refuse(422, "payload")
+    if match := _START.fullmatch(message.payload):
+        return "opened", match.group(1) or ""
     return "button", message.payload
 
 

@@ -330,6 +330,14 @@
     location.reload();
   });
 
+  // A leaflet's code or a shared link (/?c=c_…) opens its pack. The address is cleaned, so that a reload does not ask again.
+  function follow() {
+    const campaign = new URLSearchParams(location.search).get("c");
+    if (!campaign || !/^[A-Za-z0-9_-]{1,64}$/.test(campaign)) return;
+    history.replaceState(null, "", location.pathname);
+    say(words.open_material, { payload: "start:" + campaign });
+  }
+
   document.querySelectorAll(".needs-script").forEach((node) => { node.hidden = false; });
   const unfinished = [];
   entries.slice().forEach((entry) => {
@@ -338,6 +346,7 @@
     if (entry.state === "waiting") unfinished.push(entry);
   });
   unfinished.forEach((entry) => post(entries.splice(entries.indexOf(entry), 1)[0]));
+  follow();
   if (entries.length && log.lastElementChild) show(log.lastElementChild);
   open().catch(() => { /* tried again with the first question */ });
 })();
