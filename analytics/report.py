@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Protocol
-
-import xlsxwriter
 
 from analytics.figures import Figures, GroupRow
 from analytics.texts import day, number, say, share
@@ -104,6 +102,9 @@ def write_xlsx(figures: Figures, target: Path | BytesIO, names: Names) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    import xlsxwriter
+    from xlsxwriter.exceptions import FileCreateError
+
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     book = xlsxwriter.Workbook(target if isinstance(target, BytesIO) else str(target), options)
     bold = book.add_format({"bold": True, "bottom": 1})
@@ -160,14 +161,9 @@ def write_xlsx(figures: Figures, target: Path | BytesIO, names: Names) -> None:
         ("announcement", "state", "total"),
         [(str(r.announcement_id), state, count) for r in figures.announcements for state, count in r.states.items()],
     )
-    _close(book.close)
-
-
-def _close(close: Callable[[], None]) -> None:
-    """Close a workbook; what goes wrong is an OSError as of any file."""
     try:
-        close()
-    except xlsxwriter.exceptions.FileCreateError as error:
+        book.close()
+    except FileCreateError as error:
         raise OSError(str(error)) from error
 
 

@@ -33,6 +33,9 @@ from congdanso.deliveries import process_name, wire
 from congdanso.materials import Leaflets
 from congdanso.materials import router as materials_router
 from congdanso.settings import Settings
+from console.accounts import Accounts
+from console.routes import Console, NotLoggedIn, to_login
+from console.routes import router as console_router
 from content.places import Places, nation
 from migrations.upgrade import HEAD, current, upgrade
 
@@ -120,6 +123,7 @@ class Server:
             throttle=self.deliveries.limiter,
         )
         self.pump = Pump(self.turns, sender)
+        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
         self._cannot_deliver = ""
 
     @asynccontextmanager
@@ -287,6 +291,22 @@ def create(settings: Settings | None = None, brain: Brain | None = None) -> Fast
         )
     )
     app.include_router(materials_router(server.leaflets))
+    app.include_router(
+        console_router(
+            Console(
+                database=server.database,
+                accounts=server.accounts,
+                announcements=server.deliveries.announcements,
+                library=server.brain.library,
+                places=server.brain.places,
+                packs=server.brain.packs,
+                clock=utc_now,
+                secret_key=settings.key().decode(),
+                secure=settings.public_url.startswith("https://"),
+            )
+        )
+    )
+    app.add_exception_handler(NotLoggedIn, to_login)
     if server.telegram is not None:
         from bot.channels.telegram import webhook_router
 

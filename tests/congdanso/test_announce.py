@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -189,6 +190,12 @@ async def test_a_process_killed_in_the_middle_forgets_nobody_and_repeats_nobody(
         assert Counter(laid) == dict.fromkeys(await installation.chats("phu-thong", "web"), 1)
     assert found["waiting_for_visit"] == ON_THE_WEB
     assert "đã xong" in out
+
+    code, out, err = installation.run("stats", "--json", text="")
+    assert code == 0, err
+    [told] = json.loads(out)["announcements"]
+    assert told["states"] == dict(sorted(found.items())), "the figures tell it truly"
+    assert told["total"] == COMMUNES["phu-thong"]
 
 
 async def test_a_dry_run_counts_shows_and_sends_nothing(installation: Installation, database: Database) -> None:
