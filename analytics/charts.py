@@ -41,7 +41,7 @@ def by_day(figures: Figures, *, width: int = WIDTH) -> Any:
                 "day:T",
                 title=None,
                 scale=alt.Scale(type="utc"),
-                axis=alt.Axis(format="%d/%m", labelOverlap="greedy", grid=False),
+                axis=alt.Axis(format="%d/%m", labelOverlap="greedy", labelSeparation=10, grid=False),
             ),
             y=alt.Y(
                 "number:Q",

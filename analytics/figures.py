@@ -22,6 +22,17 @@ ANSWERED: Final = "answered"
 UNKNOWN: Final = "unknown"
 QUESTIONS: Final = ("answered", "clarified", "out_of_scope", "unknown", "handed_over", "refused_personal_data", "error")
 """Statuses of turns that were questions; a greeting or the choice of a commune is none."""
+ACTIONS: Final = (
+    "chon-xa-phuong",
+    "nhan-thong-bao",
+    "tat-thong-bao",
+    "tai-lieu-tuyen-truyen",
+    "hoc-ky-nang-so",
+    "danh-gia",
+    "du-lieu-cua-toi",
+    "xoa-du-lieu",
+)
+"""What the bot does rather than answers: when it asks back there ("which commune?"), nobody asked a question."""
 LEAST: Final = 5
 """Fewer askers than this are not shown outside a unit's own page: they might be known to everybody in a village."""
 
@@ -160,13 +171,13 @@ async def figures(
         None if units is None else tuple(units),
         askers=await asks.number(func.count(event.c.visitor.distinct()), event.c.name == "turn"),
         newcomers=await asks.number(func.count(), event.c.name == "turn", event.c.data["first"].as_boolean()),
-        questions=sum(n for status, n in statuses.items() if status in QUESTIONS),
+        questions=await asks.number(func.count(), _is_question()),
         statuses=statuses,
         topics=tuple(
             TopicRow(*row)
             for row in await asks.rows(
                 select(event.c.topic, _questions(), _sum(event.c.status == ANSWERED), _sum(event.c.status == UNKNOWN))
-                .where(event.c.name == "turn", event.c.topic.is_not(None), event.c.status.in_(QUESTIONS))
+                .where(_is_question(), event.c.topic.is_not(None))
                 .group_by(event.c.topic)
                 .order_by(_questions().desc(), event.c.topic)
             )
@@ -230,8 +241,13 @@ def _is(name: str) -> ColumnElement[bool]:
     return event.c.name == name
 
 
+def _is_question() -> ColumnElement[bool]:
+    doing = (event.c.status == "clarified") & func.coalesce(event.c.topic, "").in_(ACTIONS)
+    return _is("turn") & event.c.status.in_(QUESTIONS) & ~doing
+
+
 def _questions() -> ColumnElement[int]:
-    return _sum(_is("turn") & event.c.status.in_(QUESTIONS))
+    return _sum(_is_question())
 
 
 def _accepted() -> ColumnElement[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from console.units import title_of
-from content.library import Library
+from content.check import read_expected
+from content.library import DATA, Library
 from content.places import Places
 
 
@@ -16,10 +17,13 @@ class CatalogueNames:
         self._library = library
         self._places = places
         self._packs = packs
+        self._titles = {known: row.title for known, row in read_expected(DATA / "topics.tsv").items()}
 
     def topic(self, slug: str) -> str:
-        """Return a topic's short name; the slug for an action or a topic that is gone."""
-        return self._library[slug].label if slug in self._library else slug
+        """Return a topic's short name; an action's title; the slug for a topic that is gone."""
+        if slug in self._library:
+            return self._library[slug].label
+        return self._titles.get(slug, slug)
 
     def unit(self, slug: str) -> str:
         """Return a unit's full name."""

@@ -401,9 +401,16 @@ def _told(progress: Progress, places: Places) -> dict[str, Any]:
         "audience": progress.audience,
         "done": done,
         "accepted": progress.counts.get("accepted", 0),
-        "first_line": progress.text.strip().splitlines()[0][:120] if progress.text.strip() else "",
+        "first_line": _first_line(progress.text),
+        "urgent": progress.urgent_reason is not None,
         "states": [(state_in_words(state), number) for state, number in sorted(progress.counts.items())],
     }
+
+
+def _first_line(text: str) -> str:
+    """The first line an officer wrote; the line above it says only whose announcement it is."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[1] if len(lines) > 1 else "".join(lines))[:120]
 
 
 async def _watch(console: Console, number: int) -> AsyncIterator[dict[str, str]]:

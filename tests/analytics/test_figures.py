@@ -139,6 +139,21 @@ async def test_a_unit_sees_its_own_only(database: Database) -> None:
     assert elsewhere.announcements == ()
 
 
+async def test_being_asked_for_the_commune_is_no_question(database: Database) -> None:
+    async with database.write() as connection:
+        await record_many(
+            connection,
+            [
+                turn(at(FRIDAY, 8), None, "web", "lan-fri", "clarified", "chon-xa-phuong"),
+                turn(at(FRIDAY, 9), None, "web", "lan-fri", "clarified", "khai-sinh"),
+                turn(at(FRIDAY, 10), None, "web", "lan-fri", "clarified", None),
+            ],
+        )
+    async with database.read() as connection:
+        told = await figures(connection, since=FRIDAY, until=FRIDAY)
+    assert (told.questions, told.topics) == (2, (TopicRow("khai-sinh", 1, 0, 0),))
+
+
 async def test_days_end_at_midnight_in_vietnam(database: Database) -> None:
     async with database.write() as connection:
         await record_many(connection, WORLD)
