@@ -9,8 +9,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from console.accounts import Accounts
-
 from bot.announcements.service import Plan, Progress, Refused, in_words
 from bot.announcements.states import AnnouncementState
 from bot.announcements.texts import say, state_in_words, told
@@ -20,6 +18,7 @@ from bot.storage.database import Database
 from congdanso.app import telegram_channel, utc_now
 from congdanso.deliveries import Deliveries, wire
 from congdanso.settings import Settings
+from console.accounts import Accounts
 from console.permissions import ANNOUNCE, Officer, may
 from content.places import Places, load_places, unit_title
 from migrations.upgrade import upgrade

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from content.packs import Item, Pack, Packs
-
 from bot.conversation.answers import encoded
 from bot.conversation.messages import label, say
 from bot.conversation.model import (
@@ -20,6 +18,7 @@ from bot.conversation.model import (
     SourceLine,
     Turn,
 )
+from content.packs import Item, Pack, Packs
 
 TOPIC: Final = "tai-lieu-tuyen-truyen"
 PAYLOAD: Final = "k"
