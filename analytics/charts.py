@@ -60,7 +60,7 @@ def by_day(figures: Figures, *, width: int = WIDTH) -> Any:
         )
         .properties(width=width, height=240)
     )
-    return _dressed(chart)
+    return dressed(chart)
 
 
 def by_topic(figures: Figures, names: Names, *, width: int = WIDTH) -> Any:
@@ -78,7 +78,7 @@ def by_topic(figures: Figures, names: Names, *, width: int = WIDTH) -> Any:
     bars = base.mark_bar(color=ACCENT, cornerRadiusEnd=2, size=18)
     values = base.mark_text(align="left", dx=5, fontSize=14, color=INK).encode(text=alt.Text("label:N"))
     chart = alt.layer(bars, values).properties(width=width - 260, height=alt.Step(28))
-    return _dressed(chart)
+    return dressed(chart)
 
 
 def png(chart: Any, fonts: Path, *, scale: float = 2) -> bytes:
@@ -102,7 +102,8 @@ def _short(text: str) -> str:
     return text if len(text) <= LABEL else text[: LABEL - 1].rstrip() + "…"
 
 
-def _dressed(chart: Any) -> Any:
+def dressed(chart: Any) -> Any:
+    """Give a chart the house's letters and colours."""
     return (
         chart.configure(font=f"{FONT}, Noto Sans, sans-serif", background="#ffffff", padding=12)
         .configure_axis(

@@ -76,7 +76,7 @@ def train_checked(places: Places, archive: Path, *, force: bool) -> str:
 
 
 def _last(folder: Path) -> dict[str, Any] | None:
-    reports = sorted(folder.glob("*.json"))
+    reports = sorted(folder.glob("[0-9]*.json"))
     return dict(json.loads(reports[-1].read_text(encoding="utf-8"))) if reports else None
 
 
@@ -85,6 +85,6 @@ def _keep(folder: Path, figures: dict[str, float], markdown: str) -> None:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     (folder / f"{stamp}.json").write_text(json.dumps(figures), encoding="utf-8")
     (folder / f"{stamp}.md").write_text(markdown, encoding="utf-8")
-    for old in sorted(folder.glob("*.json"))[:-KEPT]:
+    for old in sorted(folder.glob("[0-9]*.json"))[:-KEPT]:
         old.unlink()
         old.with_suffix(".md").unlink(missing_ok=True)

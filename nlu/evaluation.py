@@ -73,6 +73,17 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Bin:
+    """Messages whose confidence lies in one of the equal-width bins."""
+
+    count: int
+    confidence: float
+    """Mean confidence of these messages."""
+    right: float
+    """Share of them whose first topic was right."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All figures of one evaluation; shares are between 0 and 1."""
 
@@ -85,8 +96,8 @@ class Report:
     """The first aspect found is one of those asked for."""
     aspect_sets: float
     """The aspects found are exactly those asked for."""
-    follow_ups: float
-    """Messages without a topic that were seen as follow-ups."""
+    follow_ups: float | None
+    """Messages without a topic that were seen as follow-ups; None where there are none."""
     refused_in_scope: float
     """In-scope messages that the gate refused."""
     scope: dict[str, Scope]
@@ -95,6 +106,8 @@ class Report:
     """Expected calibration error of the confidence in the first topic."""
     latency: Latency
     topics: dict[str, TopicScores]
+    reliability: list[Bin] = field(default_factory=list)
+    """The confidence in the first topic against how often it was right."""
     confusions: list[tuple[str, str, int]] = field(default_factory=list)
     """(meant, found, how often), most frequent first; found is "-" where no topic was."""
 
@@ -121,7 +134,7 @@ class Report:
             "follow-ups recognised": self.follow_ups,
             "calibration error": self.calibration_error,
         }
-        lines += [f"| {name} | {value:.3f} |" for name, value in figures.items()]
+        lines += [f"| {name} | {value:.3f} |" for name, value in figures.items() if value is not None]
         lines += [f"| latency {name}, ms | {getattr(self.latency, name):.2f} |" for name in ("p50", "p95", "p99")]
         lines += ["", "| meant | found | times |", "| --- | --- | ---: |"]
         lines += [f"| {meant} | {found} | {count} |" for meant, found, count in self.confusions]
@@ -168,16 +181,18 @@ def evaluate(
         for name, near in (("far", False), ("near", True))
     }
     pairs = Counter((e.intent, u.topic or "-") for e, u in asked if u.topic != e.intent)
+    outcomes = [(u.confidence, u.topic == e.intent) for e, u in asked]
     return Report(
         examples=len(examples),
         accuracy=accuracy_by_corruption,
         kinds={k: _accuracy([(e, u) for e, u in asked if e.kind == k]) for k in sorted({e.kind for e, _ in asked})},
         aspect=_share([u.aspect in e.aspects for e, u in with_aspects]),
         aspect_sets=_share([set(u.aspects) == set(e.aspects) for e, u in with_aspects]),
-        follow_ups=_share([u.intent == FOLLOW_UP for u in follow_ups]),
+        follow_ups=_share([u.intent == FOLLOW_UP for u in follow_ups]) if follow_ups else None,
         refused_in_scope=_share([not u.in_scope for u in inside]),
         scope={name: _scope(inside, found) for name, found in outside.items() if found},
-        calibration_error=calibration_error([(u.confidence, u.topic == e.intent) for e, u in asked]),
+        calibration_error=calibration_error(outcomes),
+        reliability=reliability(outcomes),
         latency=Latency(*(round(1000 * quantile(times, q), 3) for q in (0.5, 0.95, 0.99))),
         topics=topic_scores([(e.intent, u.topic) for e, u in asked]),
         confusions=[(meant, found, n) for (meant, found), n in pairs.most_common(_CONFUSIONS)],
@@ -226,10 +241,19 @@ def auroc(inside: Sequence[float], outside: Sequence[float]) -> float:
 
 def calibration_error(outcomes: Sequence[tuple[float, bool]], bins: int = CALIBRATION_BINS) -> float:
     """Mean distance between confidence and share of right answers over equal-width bins, weighted by their size."""
+    found = reliability(outcomes, bins)
+    return sum(bin_.count * abs(bin_.confidence - bin_.right) for bin_ in found) / max(len(outcomes), 1)
+
+
+def reliability(outcomes: Sequence[tuple[float, bool]], bins: int = CALIBRATION_BINS) -> list[Bin]:
+    """Sort (confidence, right) into equal-width bins; empty bins are left out."""
     groups: dict[int, list[tuple[float, bool]]] = {}
     for confidence, right in outcomes:
         groups.setdefault(min(int(confidence * bins), bins - 1), []).append((confidence, right))
-    return sum(abs(sum(c - r for c, r in group)) for group in groups.values()) / max(len(outcomes), 1)
+    return [
+        Bin(len(group), sum(c for c, _ in group) / len(group), sum(r for _, r in group) / len(group))
+        for _, group in sorted(groups.items())
+    ]
 
 
 def quantile(values: Sequence[float], share: float) -> float:
