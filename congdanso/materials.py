@@ -58,7 +58,8 @@ def router(leaflets: Leaflets) -> APIRouter:
     """Return the route of the leaflets."""
     routes = APIRouter()
 
-    @routes.api_route("/materials/{slug}.pdf", methods=["GET", "HEAD"], tags=["materials"])
+    @routes.head("/materials/{slug}.pdf", include_in_schema=False)
+    @routes.get("/materials/{slug}.pdf", tags=["materials"])
     async def leaflet(request: Request, slug: str) -> Response:
         """A pack's leaflet, one A4 page."""
         try:
