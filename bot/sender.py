@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import select, update
 
+from bot.clock import Clock
 from bot.codec import reply_from_json
 from bot.messages import (
     Channels,
@@ -29,7 +30,6 @@ from bot.messages import (
 )
 from bot.storage.database import Database
 from bot.storage.tables import conversation, outbox
-from bot.turns import Clock
 
 SEND_TIMEOUT: Final = 35.0
 """Seconds for one attempt, the messenger's own slowness included."""

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.clock import ZONE, Clock
 from bot.codec import reply_to_json
 from bot.conversation.dialogue import Dialogue, Understand
 from bot.conversation.messages import say
@@ -42,16 +42,9 @@ from bot.storage.tables import conversation, inbox, outbox, review
 LEASE: Final = timedelta(seconds=60)
 MAX_ATTEMPTS: Final = 3
 """A message that makes us fail this often is put aside with its reason; the citizen is told to ask again."""
-ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 NO_BUTTON: Final = "noop"
 
 log = logging.getLogger(__name__)
-
-
-class Clock(Protocol):
-    """Returns the time now, with its zone."""
-
-    def __call__(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from bot.channels.telegram import TelegramChannel
 
 VERSION: Final = "0.1.0"
+NATION_AFTER: Final = 15.0
+"""Seconds after the start."""
 log = logging.getLogger(__name__)
 
 
@@ -133,7 +135,7 @@ class Server:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
             await stack.enter_async_context(_background(self.pump.run()))
-            await stack.enter_async_context(_background(asyncio.to_thread(nation)))
+            await stack.enter_async_context(_background(_read_nation()))
             await stack.enter_async_context(_background(self._delivers()))
             if self.telegram is not None:
                 stack.push_async_callback(self.telegram.stop)
@@ -241,6 +243,12 @@ def telegram_channel(
     )
 
 
+async def _read_nation() -> None:
+    """Read the places of all the country before somebody needs them, but not while the first ones are being answered."""
+    await asyncio.sleep(NATION_AFTER)
+    await asyncio.to_thread(nation)
+
+
 @asynccontextmanager
 async def _background(work: Any) -> AsyncIterator[None]:
     """Run a coroutine beside the caller; cancel it at the end."""
@@ -258,8 +266,13 @@ def _report(task: asyncio.Future[Any]) -> None:
         log.critical("background work ended", exc_info=task.exception())
 
 
-def create(settings: Settings | None = None, brain: Brain | None = None) -> FastAPI:
-    """Return the ASGI application."""
+def create(
+    settings: Settings | None = None,
+    brain: Brain | None = None,
+    *,
+    greet: Callable[[Accounts], Awaitable[None]] | None = None,
+) -> FastAPI:
+    """Return the ASGI application; `greet` is called once it runs."""
     settings = settings or Settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     server = Server(settings, brain or load_brain(settings))
@@ -267,6 +280,8 @@ def create(settings: Settings | None = None, brain: Brain | None = None) -> Fast
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with server.running():
+            if greet is not None:
+                await greet(server.accounts)
             yield
 
     app = FastAPI(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.clock import ZONE
 from bot.conversation.dialogue import Dialogue
 from bot.conversation.model import Said, Session, Turn
 from bot.messages import Address, Incoming, masked
-from bot.turns import ZONE
+from congdanso.model import load_engine
 from congdanso.settings import Settings
 from content import library as libraries
 from content import packs as outreach
@@ -47,39 +45,10 @@ def today(now: datetime) -> date:
     return now.astimezone(ZONE).date()
 
 
-def lookups(places: Places) -> dict[str, list[str]]:
-    """Return the names that the entity extractor knows."""
-    return {"place": sorted(places.names())}
-
-
-def model_file(settings: Settings, places: Places) -> Path:
-    """Return where the model for the present data, lexicons and code belongs."""
-    from nlu.engine import fingerprint, training_files
-
-    return settings.data_dir / "models" / f"{fingerprint(training_files(), lookups(places))[:16]}.tar.gz"
-
-
-def train_in_subprocess() -> None:
-    """Train in a process of its own, so that the memory training takes is given back.
-
-    Raises:
-        RuntimeError: training failed; its own output says why.
-    """
-    result = subprocess.run([sys.executable, "-m", "congdanso", "train"], check=False)
-    if result.returncode != 0:
-        raise RuntimeError("không huấn luyện được mô hình ngôn ngữ")
-
-
 def load_brain(settings: Settings) -> Brain:
     """Load everything; train a model first if there is none for the present data."""
     places = load_places(settings.province)
     library = libraries.load()
     packs = outreach.load(topics=library)
-    archive = model_file(settings, places)
-    if not archive.is_file():
-        print("Đang huấn luyện mô hình ngôn ngữ lần đầu, khoảng một phút…", file=sys.stderr, flush=True)
-        train_in_subprocess()
-    from nlu.engine import Engine
-
-    engine = Engine.load(archive)
+    engine = load_engine(settings, places)
     return Brain(library, packs, places, engine, Dialogue(library, places, engine.understand, packs))

@@ -55,6 +55,16 @@ def _brain(settings: Settings) -> Any:
         raise Failure(str(error)) from error
 
 
+def _engine(settings: Settings) -> Any:
+    """Load the language model alone: without library and database it is ready in half the time."""
+    from congdanso.model import load_engine
+
+    try:
+        return load_engine(settings)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise Failure(str(error)) from error
+
+
 def _lines(stream: TextIO) -> Iterator[str]:
     for line in stream:
         yield line.rstrip("\r\n")
@@ -82,7 +92,7 @@ def serve(host: str, port: int, workers: int) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     brain = _brain(settings)
     click.echo(f"Trang hỏi đáp: http://{host}:{port}/", err=True)
-    _show_first_link(f"http://{host}:{port}")
+    address = f"http://{host}:{port}"
     if not settings.telegram_token.get_secret_value():
         click.echo("Telegram: chưa đặt CONGDANSO_TELEGRAM_TOKEN nên chưa bật.", err=True)
     options: dict[str, Any] = {
@@ -96,19 +106,19 @@ def serve(host: str, port: int, workers: int) -> None:
     if workers == 1:
         from congdanso.app import create
 
-        uvicorn.run(create(settings, brain), **options)
+        async def greet(accounts: Any) -> None:
+            await _show_first_link(accounts, address)
+
+        uvicorn.run(create(settings, brain, greet=greet), **options)
     else:
+        _accounts(partial(_show_first_link, address=address))
         uvicorn.run("congdanso.app:create", factory=True, workers=workers, **options)
 
 
-def _show_first_link(address: str) -> None:
+async def _show_first_link(accounts: Any, address: str) -> None:
     """While there is no administrator, print the one-time link that makes the first."""
-
-    async def work(accounts: Any) -> None:
-        if token := await accounts.first_link():
-            click.echo(f"Trang cán bộ, tạo tài khoản đầu tiên: {address}/console/link/{token}", err=True)
-
-    _accounts(work)
+    if token := await accounts.first_link():
+        click.echo(f"Trang cán bộ, tạo tài khoản đầu tiên: {address}/console/link/{token}", err=True)
 
 
 @cli.command()
@@ -200,7 +210,7 @@ def ask(question: str, as_json: bool) -> None:
 def understand(jsonl: bool) -> None:
     """Đọc mỗi dòng một câu, in ra cách hiểu câu đó."""
     del jsonl
-    engine = _brain(Settings()).engine
+    engine = _engine(Settings())
     for line in _lines(sys.stdin):
         _print_json(engine.understand(line).as_dict())
         sys.stdout.flush()
@@ -261,13 +271,13 @@ def place(text: str | None, jsonl: bool) -> None:
 @click.option("--force", is_flag=True, help="huấn luyện lại và dùng cả khi mô hình mới kém hơn")
 def train(force: bool) -> None:
     """Huấn luyện mô hình ngôn ngữ cho dữ liệu hiện có."""
-    from congdanso import brain as brains
+    from congdanso import model as models
     from congdanso.training import Worse, train_checked
     from content.places import load_places
 
     settings = Settings()
     places = load_places(settings.province)
-    archive = brains.model_file(settings, places)
+    archive = models.model_file(settings, places)
     if archive.is_file() and not force:
         click.echo(f"Mô hình cho dữ liệu hiện có đã sẵn: {archive}", err=True)
         return
@@ -291,7 +301,7 @@ def evaluate(file: Path | None, as_json: bool) -> None:
     from congdanso.training import measure
 
     settings = Settings()
-    engine = _brain(settings).engine
+    engine = _engine(settings)
     try:
         report = measure(engine, file)
     except ValueError as error:
@@ -325,15 +335,15 @@ def bench() -> None:
 def bench_nlu(sample: int, epochs: int, no_stock: bool, growth: str | None) -> None:
     """So với Rasa gốc trên cùng dữ liệu, cùng câu hỏi, một nhân."""
     from congdanso import bench_nlu as measuring
-    from congdanso import brain as brains
+    from congdanso import model as models
     from content.places import load_places
 
     settings = Settings()
     folder = settings.data_dir / "bench"
     say = partial(click.echo, err=True)
-    archive = brains.model_file(settings, load_places(settings.province))
+    archive = models.model_file(settings, load_places(settings.province))
     if not archive.is_file():
-        brains.train_in_subprocess()
+        models.train_in_subprocess()
     try:
         if growth is not None:
             for line in measuring.grow([int(n) for n in growth.split(",")], folder, say):

@@ -17,10 +17,10 @@ from bot.announcements.durable import Durable
 from bot.announcements.rates import RateLimiter
 from bot.announcements.service import Announcements
 from bot.announcements.store import DeliveryEnded, Lane, Store, replies_waiting
+from bot.clock import Clock
 from bot.conversation.model import Reply
 from bot.messages import Channel, Channels, Outcome
 from bot.storage.database import Database
-from bot.turns import Clock
 from congdanso.settings import Settings
 from content.places import Places
 

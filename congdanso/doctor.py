@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.storage.database import Database
-from congdanso.brain import model_file
+from congdanso.model import model_file
 from congdanso.settings import Settings
 from content import library as libraries
 from content.places import load_places

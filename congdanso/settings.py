@@ -1,19 +1,26 @@
-"""Every setting, from the environment or a `.env` file, prefix CONGDANSO_."""
+"""Every setting, from the environment or a `.env` file, prefix CONGDANSO_.
+
+pydantic checks, python-dotenv reads the file. pydantic-settings would do both; its import alone is a sixth of the time in
+which `congdanso understand` has to be ready.
+"""
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+PREFIX: Final = "CONGDANSO_"
+FILE: Final = Path(".env")
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What an operator may set. Secrets never appear in a representation of this object."""
 
-    model_config = SettingsConfigDict(env_prefix="CONGDANSO_", env_file=".env", extra="ignore")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     data_dir: Path = Field(default=Path("var"), description="database, secret key, trained models")
     database_url: str = Field(default="", description="default: SQLite in the data folder; postgresql+psycopg://…")
@@ -25,6 +32,19 @@ class Settings(BaseSettings):
     telegram_api_url: str = Field(default="https://api.telegram.org", description="without /bot<token>")
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_secret: SecretStr = Field(default=SecretStr(""), description="1 to 256 of A-Z a-z 0-9 _ -")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is given in code comes first, then the environment, then the file."""
+        found: dict[str, Any] = {}
+        if FILE.is_file():
+            from dotenv import dotenv_values
+
+            found |= {name: value for name, value in dotenv_values(FILE, encoding="utf-8").items() if value is not None}
+        found |= os.environ
+        named = {name: found[key] for name in cls.model_fields if (key := PREFIX + name.upper()) in found}
+        return named | given
 
     def url(self) -> str:
         """Return the database's URL."""

@@ -52,7 +52,7 @@ def train_checked(places: Places, archive: Path, *, force: bool) -> str:
     Raises:
         Worse: and `force` is false; the model in use stays.
     """
-    from congdanso.brain import lookups
+    from congdanso.model import lookups
     from nlu.engine import Engine, train, training_files
 
     candidate = archive.with_name(f"candidate-{archive.name}")

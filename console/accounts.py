@@ -17,8 +17,8 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.clock import Clock
 from bot.storage.database import Database, aware
-from bot.turns import Clock
 from console import audit
 from console.passwords import Passwords, fault_of
 from console.permissions import ROLES, Officer

@@ -19,8 +19,8 @@ from analytics import report
 from analytics.figures import Figures, figures, protected
 from bot.announcements.service import Announcements, Progress
 from bot.announcements.texts import state_in_words, told
+from bot.clock import ZONE, Clock
 from bot.storage.database import Database
-from bot.turns import ZONE, Clock
 from console import permissions
 from console.accounts import AccountError, Accounts, LoginRefusal
 from console.names import CatalogueNames

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from bot.clock import ZONE
 from bot.storage.database import aware
-from bot.turns import ZONE
 
 _FILE = Path(__file__).with_name("texts.yml")
 

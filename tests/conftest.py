@@ -31,7 +31,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def model_archive(request: pytest.FixtureRequest) -> Path:
     """The model for the present data, trained once for all workers and kept between runs."""
-    from congdanso.brain import lookups
+    from congdanso.model import lookups
     from content.places import load_places
 
     given = os.environ.get("CONGDANSO_TEST_MODEL")

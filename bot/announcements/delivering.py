@@ -23,6 +23,7 @@ from bot.announcements.hours import is_quiet
 from bot.announcements.rates import RateLimiter
 from bot.announcements.states import DeliveryState, Reason
 from bot.announcements.store import Current, Lane, LaneLost, Recipient, Settled, Store
+from bot.clock import Clock
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.messages import (
@@ -40,7 +41,6 @@ from bot.messages import (
     Transient,
 )
 from bot.sender import SEND_TIMEOUT
-from bot.turns import Clock
 
 MAX_ATTEMPTS: Final = 5
 BACKOFF: Final = (1, 4, 15, 60)

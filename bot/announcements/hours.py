@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from bot.turns import ZONE
+from bot.clock import ZONE
 
 QUIET_FROM: Final = time(22)
 QUIET_UNTIL: Final = time(6)

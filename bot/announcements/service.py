@@ -23,10 +23,10 @@ from bot.announcements.states import FINISHED, AnnouncementState, DeliveryState
 from bot.announcements.store import Lane, Record, Store
 from bot.announcements.tables import announcement, delivery
 from bot.announcements.texts import told
+from bot.clock import ZONE, Clock
 from bot.messages import Channels, LeftForPickup, Outcome
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation
-from bot.turns import ZONE, Clock
 from content.places import Places, province_slug, unit_title, within
 from nlu import personal
 

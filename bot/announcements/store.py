@@ -34,11 +34,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.announcements.hours import is_quiet
 from bot.announcements.states import AnnouncementState, DeliveryState, Reason
 from bot.announcements.tables import announcement, delivery, lane
+from bot.clock import Clock
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, outbox
-from bot.turns import Clock
 
 LEASE: Final = timedelta(seconds=15)
 """Longer than any transaction here and any pause of a healthy process; after a crash, deliveries rest so long."""

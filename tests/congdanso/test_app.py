@@ -98,7 +98,11 @@ async def test_an_event_remains_without_text_or_person(client: httpx.AsyncClient
     await say(client, token, 4, text="làm hộ chiếu cần gì")
     database = client.app.state.server.database  # type: ignore[attr-defined]
     async with database.read() as connection:
-        rows = (await connection.execute(select(event).where(event.c.name == "turn").order_by(event.c.id))).mappings().all()
+        rows = (
+            (await connection.execute(select(event).where(event.c.name == "turn").order_by(event.c.id)))
+            .mappings()
+            .all()
+        )
     assert [(r["status"], r["topic"], r["unit"]) for r in rows[1:]] == [
         ("action_done", "chon-xa-phuong", "phu-thong"),
         ("refused_personal_data", None, "phu-thong"),

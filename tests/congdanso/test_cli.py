@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from congdanso.brain import model_file
 from congdanso.cli import cli
+from congdanso.model import model_file
 from congdanso.settings import Settings
 from content.places import load_places
 

@@ -18,10 +18,10 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.outcomes import from_telegram, seconds
 from bot.channels.telegram.parse import CHANNEL
+from bot.clock import Clock
 from bot.messages import Incoming
 from bot.storage.database import Database
 from bot.storage.tables import checkpoint
-from bot.turns import Clock
 
 LONG_POLL: Final = 25
 """Seconds Telegram may hold a request open."""

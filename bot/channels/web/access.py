@@ -9,7 +9,7 @@ from typing import Final
 
 from itsdangerous import BadSignature, Signer
 
-from bot.turns import Clock
+from bot.clock import Clock
 
 TOKEN_BYTES: Final = 24
 """Random bytes of a token (192 bits); the signature follows them."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, select
 
 from bot.channels.web.channel import ACCOUNT, CHANNEL, address
+from bot.clock import Clock
 from bot.codec import reply_to_json
 from bot.conversation.messages import say
 from bot.conversation.model import AnswerStatus, Reply
@@ -20,7 +21,7 @@ from bot.inbox import ACCEPTED, DEAD, accept
 from bot.messages import Incoming
 from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
-from bot.turns import Clock, Turns
+from bot.turns import Turns
 
 PATIENCE: Final = 10.0
 """Seconds to wait while somebody else works on the conversation."""

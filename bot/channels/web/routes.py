@@ -20,9 +20,10 @@ from bot.channels.web.exchange import PATIENCE, Exchange
 from bot.channels.web.page import render, static_files
 from bot.channels.web.stream import LOOK, Pushed
 from bot.channels.web.texts import problem
+from bot.clock import Clock
 from bot.conversation.model import Reply
 from bot.storage.database import Database
-from bot.turns import Clock, Turns
+from bot.turns import Turns
 from nlu import personal
 
 MAX_BODY: Final = 64 * 1024

@@ -13,9 +13,10 @@ from sse_starlette import ServerSentEvent
 
 from bot.channels.web.channel import ACCOUNT, CHANNEL, Bells
 from bot.channels.web.exchange import leased
+from bot.clock import Clock
 from bot.storage.database import Database
 from bot.storage.tables import conversation, outbox
-from bot.turns import Clock, Turns
+from bot.turns import Turns
 
 LOOK: Final = 20.0
 """Seconds between two looks of an open stream when no bell rings: the delay of what another process queued."""

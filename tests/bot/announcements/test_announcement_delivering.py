@@ -13,6 +13,7 @@ from bot.announcements.delivering import MAX_ATTEMPTS, Ended, Stopping
 from bot.announcements.states import AnnouncementState
 from bot.announcements.store import LaneLost
 from bot.announcements.tables import announcement, lane
+from bot.clock import ZONE
 from bot.messages import (
     ContactStopped,
     LeftForPickup,
@@ -25,7 +26,6 @@ from bot.messages import (
     Transient,
 )
 from bot.storage.tables import conversation, outbox
-from bot.turns import ZONE
 from tests.bot.announcements.conftest import TELEGRAM, TEXT, WEB, Doing, Village
 from tests.builders import FakeChannel
 

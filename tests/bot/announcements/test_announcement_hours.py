@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.announcements.hours import is_quiet, next_morning
-from bot.turns import ZONE
+from bot.clock import ZONE
 
 MOMENTS = st.integers(1_735_000_000, 1_900_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from bot.announcements.service import LONGEST, Refused
 from bot.announcements.states import AnnouncementState
+from bot.clock import ZONE
 from bot.messages import LeftForPickup, Sent
 from bot.storage.tables import outbox
-from bot.turns import ZONE
 from content.places import province_slug
 from tests.bot.announcements.conftest import TEXT, Village
 from tests.builders import FakeChannel

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.clock import ZONE
 from bot.conversation.answers import source_text
 from bot.conversation.dialogue import Dialogue
 from bot.conversation.model import (
@@ -22,7 +23,6 @@ from bot.conversation.model import (
     Unsubscribed,
     WardChosen,
 )
-from bot.turns import ZONE
 from nlu.understanding import Alternative
 from tests.builders import MORNING, understood
 
