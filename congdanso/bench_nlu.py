@@ -6,6 +6,7 @@ message in, its ranking and time out. Numbers are printed with their ratio; a ma
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -87,15 +88,21 @@ def train_stock(python: Path, folder: Path, epochs: int, say: Say) -> Path:
     Raises:
         CannotMeasure: training failed.
     """
-    from nlu.engine import DATA, fingerprint, training_files
+    from nlu.engine import DATA, training_files
 
-    name = f"{fingerprint(training_files(), {})[:12]}-{epochs}"
+    digest = hashlib.sha256()
+    for path in (*training_files(), STOCK / "config.yml"):
+        digest.update(path.read_bytes())
+    name = f"{digest.hexdigest()[:12]}-{epochs}"
     model = folder / name / "model.tar.gz"
     if not model.is_file():
         say(f"Huấn luyện Rasa gốc ({epochs} vòng)…")
         command = [str(python), "run.py", "train", "--data", str(DATA), "--config", "config.yml"]
         command += ["--out", str(model.parent), "--epochs", str(epochs)]
-        done = subprocess.run(command, cwd=STOCK, check=False, capture_output=True, text=True, timeout=6 * 3600)
+        quiet = os.environ | {"RASA_TELEMETRY_ENABLED": "false"}
+        done = subprocess.run(
+            command, cwd=STOCK, env=quiet, check=False, capture_output=True, text=True, timeout=12 * 3600
+        )
         if done.returncode != 0 or not model.is_file():
             raise CannotMeasure(f"Rasa gốc không huấn luyện được: {done.stderr[-500:]}")
     return model
@@ -113,6 +120,7 @@ def ask(command: Sequence[str], cwd: Path, asked: dict[str, list[tuple[str, str]
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "RASA_TELEMETRY_ENABLED": "false",
         "PYTHONPATH": str(ROOT),
     }
     core = min(os.sched_getaffinity(0))

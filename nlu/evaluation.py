@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 from nlu import corrupt
+from nlu.beside import beside
 from nlu.dataset import Example
 from nlu.understanding import FOLLOW_UP, Understanding
 
@@ -166,14 +167,21 @@ def evaluate(
         times.append(clock() - begin)
         return answer
 
-    answers = [ask(e.text) for e in examples]
+    def corrupted() -> tuple[dict[str, Accuracy], list[float]]:
+        found = {}
+        for name in corruptions:
+            rng = random.Random(seed)
+            damaged = [(e, corrupt.CORRUPTIONS[name](e.text, rng)) for e in examples if _is_plain(e)]
+            found[name] = _accuracy([(e, ask(text)) for e, text in damaged])
+        return found, times
+
+    with beside(corrupted) as others:
+        answers = [ask(e.text) for e in examples]
+    damaged_accuracy, other_times = others()
+    times += other_times if other_times is not times else []
     asked = [(e, u) for e, u in zip(examples, answers, strict=True) if names_topic(e)]
-    plain = [(e, u) for e, u in asked if e.kind == "plain"]
+    plain = [(e, u) for e, u in asked if _is_plain(e)]
     inside = [u for e, u in zip(examples, answers, strict=True) if not e.out_of_scope]
-    accuracy_by_corruption = {CLEAN: _accuracy(plain)}
-    for name in corruptions:
-        rng = random.Random(seed)
-        accuracy_by_corruption[name] = _accuracy([(e, ask(corrupt.CORRUPTIONS[name](e.text, rng))) for e, _ in plain])
     with_aspects = [(e, u) for e, u in zip(examples, answers, strict=True) if e.aspects and not e.out_of_scope]
     follow_ups = [u for e, u in zip(examples, answers, strict=True) if e.intent == FOLLOW_UP]
     outside = {
@@ -184,7 +192,7 @@ def evaluate(
     outcomes = [(u.confidence, u.topic == e.intent) for e, u in asked]
     return Report(
         examples=len(examples),
-        accuracy=accuracy_by_corruption,
+        accuracy={CLEAN: _accuracy(plain)} | damaged_accuracy,
         kinds={k: _accuracy([(e, u) for e, u in asked if e.kind == k]) for k in sorted({e.kind for e, _ in asked})},
         aspect=_share([u.aspect in e.aspects for e, u in with_aspects]),
         aspect_sets=_share([set(u.aspects) == set(e.aspects) for e, u in with_aspects]),
@@ -202,6 +210,10 @@ def evaluate(
 def names_topic(example: Example) -> bool:
     """Whether the example is about one of the topics (neither out of scope nor a follow-up)."""
     return not example.out_of_scope and example.intent != FOLLOW_UP
+
+
+def _is_plain(example: Example) -> bool:
+    return names_topic(example) and example.kind == "plain"
 
 
 def first_three(understanding: Understanding) -> list[str]:

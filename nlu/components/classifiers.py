@@ -11,6 +11,7 @@ from rasa.shared.nlu.constants import INTENT, METADATA
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu import linear
+from nlu.beside import beside
 from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ASPECTS, CORRUPTED, ORIGIN, PROBABILITIES, REFUSE_AT, ROW, TAIL_ROW
 from nlu.components.text import TAIL, labelled_aspects, syllables_of
@@ -41,8 +42,8 @@ class TopicClassifier(TrainedComponent):
     """
 
     defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 4,
-        "rate": 0.4,
+        "epochs": 3,
+        "rate": 0.5,
         "seed": 7,
         "folds": 6,
         # Share of in-scope utterances that may be refused on the part left out.
@@ -62,16 +63,24 @@ class TopicClassifier(TrainedComponent):
         matrix = stack([m.get(ROW) for m in messages], 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages))
         left_out = np.random.default_rng(self.config["seed"]).permutation(len(messages)) % self.config["folds"] == 0
         left_out = left_out[[m.get(ORIGIN, i) for i, m in enumerate(messages)]]
-        temperature, self.refuse_at = 1.0, 0.5
-        if left_out.any() and not left_out.all():
-            weights, bias = self._fit(matrix[~left_out], labels[~left_out])
-            logits = matrix[left_out] @ weights + bias
-            temperature = linear.best_temperature(logits, labels[left_out])
-            written = np.array([m.get(CORRUPTED) is None for m in messages])[left_out]
-            self.refuse_at = self._threshold(
-                linear.softmax(logits[written] / np.float32(temperature)), labels[left_out][written]
-            )
-        self.model = LinearModel.of(*self._fit(matrix, labels), temperature)
+        written = np.array([m.get(CORRUPTED) is None for m in messages])
+        with beside(lambda: self._believed(matrix, labels, left_out, written)) as believed:
+            weights, bias = self._fit(matrix, labels)
+        temperature, self.refuse_at = believed()
+        self.model = LinearModel.of(weights, bias, temperature)
+
+    def _believed(
+        self, matrix: Any, labels: NDArray[np.int64], left_out: NDArray[np.bool_], written: NDArray[np.bool_]
+    ) -> tuple[float, float]:
+        """The temperature, and the probability of being out of scope from which to refuse, by a model that lacks a part."""
+        if not left_out.any() or left_out.all():
+            return 1.0, 0.5
+        weights, bias = self._fit(matrix[~left_out], labels[~left_out])
+        logits = matrix[left_out] @ weights + bias
+        temperature = linear.best_temperature(logits, labels[left_out])
+        kept = written[left_out]
+        probabilities = linear.softmax(logits[kept] / np.float32(temperature))
+        return temperature, self._threshold(probabilities, labels[left_out][kept])
 
     def _fit(self, matrix: Any, labels: NDArray[np.int64]) -> tuple[Floats, Floats]:
         targets = np.zeros((len(labels), len(self.classes)), np.float32)

@@ -18,7 +18,8 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_code_before_environment_before_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
-        "CONGDANSO_PROVINCE=cao-bang\nCONGDANSO_PUBLIC_URL=https://file.vn\nKHAC=1\nCONGDANSO_OFFICER='lê an'\n", "utf-8"
+        "CONGDANSO_PROVINCE=cao-bang\nCONGDANSO_PUBLIC_URL=https://file.vn\nKHAC=1\nCONGDANSO_OFFICER='lê an'\n",
+        "utf-8",
     )
     monkeypatch.setenv("CONGDANSO_PUBLIC_URL", "https://environment.vn")
     monkeypatch.setenv("CONGDANSO_TELEGRAM_MODE", "webhook")
