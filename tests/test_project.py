@@ -31,7 +31,7 @@ def test_the_hashed_list_is_the_resolution() -> None:
         "uv", "export", "--frozen", "--format", "requirements.txt", "--no-emit-project", "--no-annotate", "--no-header", "-q",
     ]  # fmt: skip
     made = subprocess.run(export, cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    assert made == (ROOT / "requirements.lock").read_text(encoding="utf-8"), "run: " + " ".join(export)
+    assert made == (ROOT / "requirements.lock").read_text(encoding="utf-8"), "run .ci/pin"
 
 
 def test_tensorflow_is_not_in_the_environment() -> None:
