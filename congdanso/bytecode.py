@@ -1,0 +1,49 @@
+"""Keeps the compiled form of the libraries where Python itself may not (PYTHONDONTWRITEBYTECODE, as in many containers).
+
+Without it, every start compiles some two thousand modules again: half of the time to the first answer. The setting speaks
+of what Python does by itself while it imports; this is done once, beside the program, and asked for by name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+
+def missing() -> list[Path]:
+    """Return the files of imported modules whose compiled form was not kept."""
+    found = []
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if not file or not file.endswith(".py"):
+            continue
+        try:
+            kept = Path(importlib.util.cache_from_source(file))
+            if not kept.exists() or kept.stat().st_mtime < Path(file).stat().st_mtime:
+                found.append(Path(file))
+        except (OSError, NotImplementedError):
+            continue
+    return found
+
+
+def keep() -> subprocess.Popen[bytes] | None:
+    """Begin to compile what is missing, in a process of its own at the lowest priority; None if there is nothing to do.
+
+    A folder that may not be written to is no error: then everything stays as slow as it is.
+    """
+    files = missing() if sys.dont_write_bytecode else []
+    if not files:
+        return None
+    process = subprocess.Popen(
+        ["nice", "-n", "19", sys.executable, "-m", "compileall", "-q", "-i", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write("\n".join(map(str, files)).encode())
+    process.stdin.close()
+    return process

@@ -1,0 +1,107 @@
+"""`train`, `evaluate`, `bench nlu`: the language model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import click
+
+from congdanso.commands.base import Failure, load_engine, print_json
+from congdanso.settings import Settings
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="huấn luyện lại và dùng cả khi mô hình mới kém hơn")
+def train(force: bool) -> None:
+    """Huấn luyện mô hình ngôn ngữ cho dữ liệu hiện có."""
+    from congdanso import bytecode
+    from congdanso import model as models
+    from congdanso.training import Worse, train_checked
+    from content.places import load_places
+
+    settings = Settings()
+    places = load_places(settings.province)
+    archive = models.model_file(settings, places)
+    if archive.is_file() and not force:
+        click.echo(f"Mô hình cho dữ liệu hiện có đã sẵn: {archive}", err=True)
+        return
+    try:
+        report = train_checked(places, archive, force=force)
+    except Worse as error:
+        raise Failure(str(error)) from error
+    click.echo(f"Đã huấn luyện: {archive}\n{report}", err=True)
+    bytecode.keep()
+
+
+@click.command()
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="tệp câu<TAB>chủ đề[<TAB>khía cạnh]",
+)
+@click.option("--json", "as_json", is_flag=True)
+def evaluate(file: Path | None, as_json: bool) -> None:
+    """Đo mô hình trên phần để riêng, hoặc trên một tệp."""
+    from congdanso.training import measure
+
+    settings = Settings()
+    engine = load_engine(settings)
+    try:
+        report = measure(engine, file)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        click.echo(report.as_markdown())
+    if file is None:
+        from congdanso.evaluation import keep
+
+        kept = keep(report, settings.data_dir / "models" / "reports", datetime.now(UTC))
+        for name, change in kept.changes.items():
+            if abs(change) >= 0.0005:
+                click.echo(f"{name}: {change:+.3f} so với lần đo trước", err=True)
+        click.echo(f"Báo cáo có biểu đồ: {kept.page}", err=True)
+
+
+@click.group()
+def bench() -> None:
+    """Đo tốc độ, bộ nhớ, độ đúng; in ra tỉ số trong cùng một lần chạy."""
+
+
+@bench.command("nlu")
+@click.option("--sample", default=300, show_default=True, type=click.IntRange(10), help="số câu mỗi kiểu viết")
+@click.option(
+    "--epochs", default=100, show_default=True, type=click.IntRange(1), help="số vòng huấn luyện của Rasa gốc"
+)
+@click.option("--no-stock", is_flag=True, help="chỉ đo hệ này")
+@click.option("--growth", help="số chủ đề để xem độ lớn, ví dụ 157,1570,6000")
+def bench_nlu(sample: int, epochs: int, no_stock: bool, growth: str | None) -> None:
+    """So với Rasa gốc trên cùng dữ liệu, cùng câu hỏi, một nhân."""
+    from congdanso import bench_nlu as measuring
+    from congdanso import model as models
+    from content.places import load_places
+
+    settings = Settings()
+    folder = settings.data_dir / "bench"
+    say = partial(click.echo, err=True)
+    archive = models.model_file(settings, load_places(settings.province))
+    if not archive.is_file():
+        models.train_in_subprocess()
+    try:
+        if growth is not None:
+            for line in measuring.grow([int(n) for n in growth.split(",")], folder, say):
+                click.echo(line)
+            return
+        asked = measuring.messages(sample)
+        other = None
+        if not no_stock:
+            python = measuring.stock_python(folder / "rasa-stock", say)
+            other = measuring.stock(python, measuring.train_stock(python, folder, epochs, say), asked)
+        for line in measuring.table(measuring.ours(archive, asked), other):
+            click.echo(line)
+    except (measuring.CannotMeasure, ValueError) as error:
+        raise Failure(str(error)) from error
