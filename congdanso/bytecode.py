@@ -9,13 +9,18 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+COMPILE: Final = "import os, sys, compileall; os.nice(19); [compileall.compile_file(f.rstrip(), quiet=2) for f in sys.stdin]"
 
 
-def missing() -> list[Path]:
-    """Return the files of imported modules whose compiled form was not kept."""
+def missing(modules: Iterable[ModuleType] | None = None) -> list[Path]:
+    """Return the files of modules (None: of all that are imported) whose compiled form was not kept."""
     found = []
-    for module in list(sys.modules.values()):
+    for module in list(sys.modules.values()) if modules is None else modules:
         file = getattr(module, "__file__", None)
         if not file or not file.endswith(".py"):
             continue
@@ -28,16 +33,16 @@ def missing() -> list[Path]:
     return found
 
 
-def keep() -> subprocess.Popen[bytes] | None:
+def keep(modules: Iterable[ModuleType] | None = None) -> subprocess.Popen[bytes] | None:
     """Begin to compile what is missing, in a process of its own at the lowest priority; None if there is nothing to do.
 
     A folder that may not be written to is no error: then everything stays as slow as it is.
     """
-    files = missing() if sys.dont_write_bytecode else []
+    files = missing(modules) if sys.dont_write_bytecode else []
     if not files:
         return None
     process = subprocess.Popen(
-        ["nice", "-n", "19", sys.executable, "-m", "compileall", "-q", "-i", "-"],
+        [sys.executable, "-c", COMPILE],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
