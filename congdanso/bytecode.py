@@ -41,7 +41,7 @@ def keep(modules: Iterable[ModuleType] | None = None) -> subprocess.Popen[bytes]
     files = missing(modules) if sys.dont_write_bytecode else []
     if not files:
         return None
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", COMPILE],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
