@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-COMPILE: Final = "import os, sys, compileall; os.nice(19); [compileall.compile_file(f.rstrip(), quiet=2) for f in sys.stdin]"
+COMPILE: Final = (
+    "import os, sys, compileall; os.nice(19); [compileall.compile_file(f.rstrip(), quiet=2) for f in sys.stdin]"
+)
 
 
 def missing(modules: Iterable[ModuleType] | None = None) -> list[Path]:
