@@ -28,7 +28,6 @@ from bot.sender import Sender
 from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
-from congdanso import bytecode
 from congdanso.brain import Brain, load_brain
 from congdanso.deliveries import process_name, wire
 from congdanso.materials import Leaflets
@@ -136,7 +135,7 @@ class Server:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
             await stack.enter_async_context(_background(self.pump.run()))
-            await stack.enter_async_context(_background(_prepare()))
+            await stack.enter_async_context(_background(_read_nation()))
             await stack.enter_async_context(_background(self._delivers()))
             if self.telegram is not None:
                 stack.push_async_callback(self.telegram.stop)
@@ -244,9 +243,8 @@ def telegram_channel(
     )
 
 
-async def _prepare() -> None:
+async def _read_nation() -> None:
     """Read the places of all the country before somebody needs them, but not while the first ones are being answered."""
-    await asyncio.to_thread(bytecode.keep)
     await asyncio.sleep(NATION_AFTER)
     await asyncio.to_thread(nation)
 
