@@ -1,7 +1,7 @@
-"""Works off what was accepted: one conversation at a time under a lease, its messages in the order they came.
+"""Answers what was accepted: the messages of a conversation in hand, in the order they came.
 
 A turn, its replies and its effects are one transaction. A process that dies in the middle leaves the message accepted;
-when its lease ends, any process takes it up again.
+when its lease ends, any process takes it up again (`bot.work`). Nothing is sent here.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, delete, insert, update
 
+from bot import work
 from bot.clock import ZONE, Clock
-from bot.codec import reply_to_json
+from bot.codec import reply_from_json, reply_to_json
 from bot.conversation.dialogue import Dialogue, Understand
 from bot.conversation.messages import say
 from bot.conversation.model import (
@@ -35,13 +35,17 @@ from bot.conversation.model import (
     Unsubscribed,
     WardChosen,
 )
-from bot.inbox import ACCEPTED, DEAD, DONE
-from bot.storage.database import Database
-from bot.storage.tables import conversation, inbox, outbox, review
+from bot.inbox import DEAD, DONE, store
+from bot.messages import Incoming, masked
+from bot.storage.database import Database, aware
+from bot.storage.tables import inbox, outbox, review
+from bot.work import Work
 
-LEASE: Final = timedelta(seconds=60)
 MAX_ATTEMPTS: Final = 3
 """A message that makes us fail this often is put aside with its reason; the citizen is told to ask again."""
+MAX_DEATHS: Final = 12
+"""A message that was taken up this often without an end: it kills the process, whatever else killed it besides."""
+DIED: Final = "process died"
 NO_BUTTON: Final = "noop"
 
 log = logging.getLogger(__name__)
@@ -68,7 +72,50 @@ class TurnTaken:
 class Record(Protocol):
     """Writes down a turn, within the turn's own transaction."""
 
-    async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None: ...
+    def __call__(self, connection: Connection, turn: TurnTaken, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a message ended: its place in the inbox, and what an answer to the request that brought it consists of."""
+
+    inbox_id: int
+    replies: tuple[Reply, ...]
+    status: str
+    topic: str | None
+    aspect: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A reply that is to leave: its place in the outbox, and how often it was tried."""
+
+    outbox_id: int
+    reply: Reply
+    attempts: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What answering a conversation in hand came to. `leaving` are the replies to send, in order."""
+
+    ended: tuple[Ended, ...]
+    leaving: tuple[Leaving, ...]
+    given_back: bool
+    ready_at: datetime | None = None
+    """Given back: when the conversation next needs somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """A message with the turn that answers it; without a turn it is put aside for `reason`, or tried again."""
+
+    row: RowMapping
+    turn: Turn | None
+    confidence: float | None = None
+    reason: str = ""
+    first: bool = False
 
 
 class Turns:
@@ -93,104 +140,83 @@ class Turns:
         self._record = record
         self._direct = direct
 
-    async def claim(self, limit: int = 20) -> list[int]:
-        """Lease up to `limit` conversations that have something to do, the longest waiting first."""
+    async def accept(self, incoming: Incoming, *, take: bool = False) -> tuple[int, bool, Work | None]:
+        """Store a message; commit before returning (see `bot.inbox.accept`).
+
+        Args:
+            take: also take its conversation in hand if it is free, in the same transaction.
+
+        Returns:
+            The conversation's id, whether the message is new, and the conversation if it was taken.
+        """
+        safe = masked(incoming)
+
+        def unit(connection: Connection) -> tuple[int, bool, Work | None]:
+            conversation_id, new = store(connection, safe)
+            taken = work.take(connection, conversation_id, self.owner, self._clock()) if take and new else None
+            return conversation_id, new, taken
+
+        return await self._database.unit(unit)
+
+    async def take_ready(self, limit: int = 20) -> list[Work]:
+        """Take up to `limit` conversations in hand that have something to do, the longest waiting first."""
+        return await self._database.unit(
+            lambda connection: work.take_ready(connection, self.owner, self._clock(), limit)
+        )
+
+    async def take(self, conversation_id: int) -> Work | None:
+        """Take one conversation in hand; None if somebody else has it."""
+        return await self._database.unit(
+            lambda connection: work.take(connection, conversation_id, self.owner, self._clock())
+        )
+
+    async def hold(self, conversation_id: int) -> Work | None:
+        """Take one conversation in hand for something else than its turns; None if somebody else has it."""
+        return await self._database.unit(
+            lambda connection: work.hold(connection, conversation_id, self.owner, self._clock())
+        )
+
+    async def release(self, held: Work) -> datetime | None:
+        """Give a conversation back; return when it next needs somebody."""
+        return await self._database.unit(lambda connection: work.release(connection, held))
+
+    async def answer(self, held: Work) -> Answered:
+        """Answer what waits in a conversation in hand. It is given back at once if nothing then has to be sent.
+
+        Raises:
+            LeaseLost: the conversation is in other hands; nothing was written.
+        """
         now = self._clock()
-        free = or_(conversation.c.lease_until.is_(None), conversation.c.lease_until < now)
-        async with self._database.read() as connection:
-            query = (
-                select(conversation.c.id)
-                .where(conversation.c.ready_at <= now, free)
-                .order_by(conversation.c.ready_at)
-                .limit(limit)
-            )
-            waiting = list((await connection.execute(query)).scalars())
-        return [i for i in waiting if await self.lease(i)]
+        done, session = self._worked(held, now)
+        if not done and held.queued:
+            return Answered((), tuple(_stored(row) for row in held.queued), given_back=False)
+        return await self._database.unit(lambda connection: self._finish(connection, held, done, session, now))
 
-    async def lease(self, conversation_id: int) -> bool:
-        """Take one conversation for this process; False if somebody else has it."""
-        now = self._clock()
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                update(conversation)
-                .where(
-                    conversation.c.id == conversation_id,
-                    or_(conversation.c.lease_until.is_(None), conversation.c.lease_until < now),
-                )
-                .values(lease_owner=self.owner, lease_until=now + LEASE)
-            )
-        return result.rowcount == 1
-
-    async def release(self, conversation_id: int) -> None:
-        """Give a conversation back, and note when it next needs somebody."""
-        async with self._database.write() as connection:
-            # The row is locked first: a message accepted meanwhile then either is seen below, or sets ready_at after us.
-            result = await connection.execute(
-                update(conversation)
-                .where(conversation.c.id == conversation_id, conversation.c.lease_owner == self.owner)
-                .values(lease_owner=None, lease_until=None)
-            )
-            if result.rowcount == 0:
-                return
-            waiting = select(inbox.c.received_at).where(
-                inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED
-            )
-            # Replies leave in order, so the first one decides: a later one that is due now has to wait for it.
-            due = (
-                select(outbox.c.next_attempt_at)
-                .where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("queued", "sending")))
-                .order_by(outbox.c.id)
-                .limit(1)
-            )
-            ready = (await connection.execute(waiting.limit(1))).scalar_one_or_none()
-            if ready is None:
-                ready = (await connection.execute(due)).scalar_one_or_none()
-            await connection.execute(
-                update(conversation).where(conversation.c.id == conversation_id).values(ready_at=ready)
-            )
-
-    async def answer_waiting(self, conversation_id: int) -> int:
-        """Take all waiting turns of a leased conversation, in order; return how many."""
-        taken = 0
-        while await self._take_next(conversation_id):
-            taken += 1
-        return taken
-
-    async def _take_next(self, conversation_id: int) -> bool:
-        async with self._database.read() as connection:
-            row = (
-                (
-                    await connection.execute(
-                        select(
-                            inbox,
-                            conversation.c.session,
-                            conversation.c.subscribed,
-                            conversation.c.channel.label("via"),
-                        )
-                        .join(conversation, conversation.c.id == inbox.c.conversation_id)
-                        .where(inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED)
-                        .order_by(inbox.c.id)
-                        .limit(1)
-                    )
-                )
-                .mappings()
-                .one_or_none()
-            )
-        if row is None:
-            return False
-        now = self._clock()
-        try:
-            turn, confidence = self._turn(row, now.astimezone(ZONE).date())
-            await self._finish(row, turn, confidence, now)
-        except Exception as error:
-            # The reason goes to the log and the row; the text of the message goes to neither.
-            log.exception("turn failed", extra={"inbox_id": row["id"]})
-            await self._failed(row, type(error).__name__, now)
-        return True
-
-    def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
+    def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], Session]:
+        """Work out the turns, each from the session that the one before left."""
         # The column decides: it changes without a turn too, when a citizen blocks the bot.
-        session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"])
+        session = replace(Session.from_dict(dict(held.session)), subscribed=held.subscribed)
+        today = now.astimezone(ZONE).date()
+        done: list[_Worked] = []
+        for row in held.waiting:
+            if row["attempts"] > MAX_DEATHS:
+                log.error("a message is put aside", extra={"inbox_id": row["id"], "error": DIED})
+                done.append(_Worked(row, None, reason=DIED))
+                continue
+            try:
+                turn, confidence = self._turn(row, session, today)
+            except Exception as error:
+                # The reason goes to the log and the row; the text of the message goes to neither.
+                log.exception("turn failed", extra={"inbox_id": row["id"]})
+                done.append(_Worked(row, None, reason=type(error).__name__))
+                if row["attempts"] < MAX_ATTEMPTS:
+                    break  # It is tried again, before those that came after it.
+                continue
+            done.append(_Worked(row, turn, confidence, first=not session.greeted))
+            session = turn.session
+        return done, session
+
+    def _turn(self, row: RowMapping, session: Session, today: date) -> tuple[Turn, float | None]:
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
@@ -208,41 +234,60 @@ class Turns:
         turn = self._dialogue.reply(said, understood, session, today)
         return turn, understood.confidence if understood is not None else None
 
-    async def _finish(self, row: Any, turn: Turn, confidence: float | None, now: datetime) -> None:
-        async with self._database.write() as connection:
-            first = not row["session"].get("greeted", False)
-            values: dict[str, Any] = {"session": turn.session.as_dict(), "stopped_at": None, "last_seen_at": now}
-            if row["kind"] == "stopped":
-                values |= {"stopped_at": now, "subscribed": False}
-            for effect in turn.effects:
-                values |= await self._apply(connection, effect, row, turn, now)
-            await connection.execute(
-                update(conversation).where(conversation.c.id == row["conversation_id"]).values(**values)
-            )
-            await self._put(connection, row, turn.replies, now)
-            await self._mark(
-                connection, row["id"], DONE, now, status=turn.status.value, topic=turn.topic, aspect=turn.aspect
-            )
-            if self._record is not None and row["kind"] not in ("stopped", "resumed"):
-                await self._record(
-                    connection,
-                    TurnTaken(
-                        at=now,
-                        channel=row["via"],
-                        ward=turn.session.ward,
-                        conversation_id=row["conversation_id"],
-                        kind=row["kind"],
-                        status=turn.status.value,
-                        topic=turn.topic,
-                        aspect=turn.aspect,
-                        confidence=confidence,
-                        effects=tuple(e for e in turn.effects if not isinstance(e, QuestionRecorded)),
-                        first=first,
-                    ),
-                )
+    def _finish(
+        self, connection: Connection, held: Work, done: list[_Worked], session: Session, now: datetime
+    ) -> Answered:
+        """Write the turns down, with all that follows from them."""
+        work.still_ours(connection, held)
+        values: dict[str, Any] = {}
+        ended: list[Ended] = []
+        leaving = [_stored(row) for row in held.queued]
+        for one in done:
+            if one.turn is None:
+                replies = self._put_aside(connection, one, now)
+                if replies is None:
+                    continue
+                status, topic, aspect = AnswerStatus.ERROR.value, None, None
+            else:
+                values |= {"stopped_at": None, "last_seen_at": now}
+                if one.row["kind"] == "stopped":
+                    values |= {"stopped_at": now, "subscribed": False}
+                for effect in one.turn.effects:
+                    values |= self._apply(connection, effect, one.row, one.turn, now, held)
+                replies = one.turn.replies
+                status, topic, aspect = one.turn.status.value, one.turn.topic, one.turn.aspect
+                self._mark(connection, one.row["id"], DONE, now, status=status, topic=topic, aspect=aspect)
+                self._tell(connection, held, one, now)
+            leaving += self._put(connection, held, one.row["id"], replies, now)
+            ended.append(Ended(one.row["id"], replies, status, topic, aspect))
+        if ended:
+            work.still_ours(connection, held, session=session.as_dict(), **values)
+        direct = self._direct(held.address.channel)
+        given_back = direct or not leaving
+        ready_at = work.release(connection, held) if given_back else None
+        return Answered(tuple(ended), () if direct else tuple(leaving), given_back, ready_at)
 
-    async def _apply(
-        self, connection: AsyncConnection, effect: Effect, row: Any, turn: Turn, now: datetime
+    def _tell(self, connection: Connection, held: Work, one: _Worked, now: datetime) -> None:
+        """Record a turn for the analytics."""
+        if self._record is None or one.turn is None or one.row["kind"] in ("stopped", "resumed"):
+            return
+        taken = TurnTaken(
+            at=now,
+            channel=held.address.channel,
+            ward=one.turn.session.ward,
+            conversation_id=held.conversation_id,
+            kind=one.row["kind"],
+            status=one.turn.status.value,
+            topic=one.turn.topic,
+            aspect=one.turn.aspect,
+            confidence=one.confidence,
+            effects=tuple(e for e in one.turn.effects if not isinstance(e, QuestionRecorded)),
+            first=one.first,
+        )
+        self._record(connection, taken)
+
+    def _apply(
+        self, connection: Connection, effect: Effect, row: RowMapping, turn: Turn, now: datetime, held: Work
     ) -> dict[str, Any]:
         """Carry out one effect; return the columns of the conversation it changes."""
         match effect:
@@ -255,12 +300,12 @@ class Turns:
             case Unsubscribed():
                 return {"subscribed": False}
             case DataErased():
-                await erase(connection, row["conversation_id"], keep_inbox=row["id"])
+                erase(connection, held.conversation_id, before=row["id"])
                 return {"ward": None, "subscribed": False, "consented_at": None}
             case QuestionRecorded(text, reason):
-                await connection.execute(
+                connection.execute(
                     insert(review).values(
-                        conversation_id=row["conversation_id"],
+                        conversation_id=held.conversation_id,
                         text=text,
                         reason=reason,
                         ward=turn.session.ward,
@@ -272,49 +317,55 @@ class Turns:
                 pass
         return {}
 
-    async def _put(self, connection: AsyncConnection, row: Any, replies: tuple[Reply, ...], now: datetime) -> None:
-        """Queue the replies; a direct channel (the web) hands them over with the answer to the request itself."""
-        direct = self._direct(row["via"])
+    def _put(
+        self, connection: Connection, held: Work, inbox_id: int, replies: tuple[Reply, ...], now: datetime
+    ) -> list[Leaving]:
+        """Queue replies; a direct channel (the web) hands them over with the answer to the request itself."""
+        direct = self._direct(held.address.channel)
+        put = []
         for reply in replies:
-            await connection.execute(
-                insert(outbox).values(
-                    conversation_id=row["conversation_id"],
-                    inbox_id=row["id"],
-                    reply=reply_to_json(reply),
-                    state="sent" if direct else "queued",
-                    attempts=0,
-                    next_attempt_at=now,
-                    created_at=now,
-                    sent_at=now if direct else None,
-                )
-            )
+            values = {
+                "conversation_id": held.conversation_id,
+                "inbox_id": inbox_id,
+                "reply": reply_to_json(reply),
+                "state": "sent" if direct else "queued",
+                "attempts": 0,
+                "next_attempt_at": now,
+                "created_at": now,
+                "sent_at": now if direct else None,
+            }
+            number = connection.execute(_PUT, values).scalar_one()
+            put.append(Leaving(number, reply, 0, now))
+        return put
 
-    async def _failed(self, row: Any, reason: str, now: datetime) -> None:
-        """Count the attempt; after the last one put the message aside and say so to the citizen."""
-        attempts = row["attempts"] + 1
-        async with self._database.write() as connection:
-            if attempts < MAX_ATTEMPTS:
-                await connection.execute(
-                    update(inbox).where(inbox.c.id == row["id"]).values(attempts=attempts, reason=reason)
-                )
-                return
-            apology = Reply(say("error"))
-            await self._put(connection, row, (apology,), now)
-            await self._mark(connection, row["id"], DEAD, now, attempts=attempts, reason=reason, status="error")
+    def _put_aside(self, connection: Connection, one: _Worked, now: datetime) -> tuple[Reply, ...] | None:
+        """Note a failure; after the last one the message is dead, and the citizen is told. None: it is tried again."""
+        if one.row["attempts"] < MAX_ATTEMPTS and one.reason != DIED:
+            connection.execute(update(inbox).where(inbox.c.id == one.row["id"]).values(reason=one.reason))
+            return None
+        self._mark(connection, one.row["id"], DEAD, now, reason=one.reason, status=AnswerStatus.ERROR.value)
+        return (Reply(say("error")),)
 
     @staticmethod
-    async def _mark(connection: AsyncConnection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
-        await connection.execute(
+    def _mark(connection: Connection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
+        connection.execute(
             update(inbox).where(inbox.c.id == inbox_id).values(state=state, text=None, done_at=now, **values)
         )
 
 
-async def erase(connection: AsyncConnection, conversation_id: int, *, keep_inbox: int | None = None) -> None:
-    """Delete what was said in a conversation, and cut its reviewed questions loose from it."""
-    await connection.execute(
-        delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id != (keep_inbox or -1))
-    )
-    await connection.execute(
+_PUT: Final = insert(outbox).returning(outbox.c.id)
+
+
+def _stored(row: RowMapping) -> Leaving:
+    due_at = aware(row["next_attempt_at"])
+    assert due_at is not None
+    return Leaving(row["id"], reply_from_json(row["reply"]), row["attempts"], due_at)
+
+
+def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
+    """Delete what was said in a conversation before a message of the inbox, and its questions for the editors."""
+    connection.execute(delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id < before))
+    connection.execute(
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
-    await connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    connection.execute(delete(review).where(review.c.conversation_id == conversation_id))

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, ProcessCollector, generate_latest
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, func, select
 
 from analytics import events
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
 from bot.conversation.model import MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
-from bot.inbox import accept
 from bot.messages import Channel, Channels, Incoming
 from bot.pump import Pump
 from bot.sender import Sender
@@ -61,7 +59,7 @@ class Recorder:
         self._key = key
         self._turns_total = turns_total
 
-    async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None:
+    def __call__(self, connection: Connection, turn: TurnTaken, /) -> None:
         unit = self._slugs.get(turn.ward or "")
         happened: list[events.Event] = [
             events.TurnAnswered(
@@ -89,7 +87,7 @@ class Recorder:
                     happened.append(events.CommuneChosen(turn.at, self._slugs.get(code), turn.channel))
                 case Rated(value, topic, aspect):
                     happened.append(events.Rated(turn.at, unit, turn.channel, topic, aspect, helpful=value > 0))
-        await events.record_many(connection, happened)
+        events.append(connection, happened)
         self._turns_total.labels(turn.channel, turn.status).inc()
 
 
@@ -189,7 +187,7 @@ class Server:
 
     async def accept(self, incoming: Incoming) -> None:
         """Store a message of any messenger."""
-        await accept(self.database, incoming)
+        await self.pump.accept(incoming)
 
     async def parts(self) -> dict[str, Any]:
         """Return the state of each part, for `/readyz` and `doctor`."""

@@ -239,10 +239,10 @@ SERVER = textwrap.dedent(
     import asyncio, os, random, signal, sys, warnings
     warnings.simplefilter("ignore")
     from datetime import UTC, datetime, timedelta
-    import bot.turns
+    import bot.work
     die_after, answering = int(sys.argv[3]), sys.argv[4] == "answering"
     if die_after:
-        bot.turns.LEASE = timedelta(seconds=1)
+        bot.work.LEASE = timedelta(seconds=1)
     from bot.channels.telegram import TelegramChannel, TelegramPoller
     from bot.conversation.model import AnswerStatus, Reply, Turn
     from bot.inbox import accept
