@@ -245,6 +245,8 @@ _SCHEMA: Final = {
 _OWN: Final = (
     ("needs an `answer`", "phải có `answer`, hoặc ghi `unknown: true`"),
     ("exclude each other", "đã ghi `unknown: true` thì không có `answer`"),
+    ("line that `leads`", "dòng có `leads` phải có `valid_to` và không có `when`"),
+    ("one line at most", "chỉ một dòng có `leads`, và mục phải có `answer` để thay khi dòng đó hết hạn"),
     ("names its `source`", "nêu điều gì thì phải ghi `source`"),
     ("`tong-quan` is missing", "thiếu mục `tong-quan`"),
     ("is not listed under `sources`", "dùng một nguồn không có trong `sources`"),
