@@ -31,34 +31,14 @@ _NEXT: Final[tuple[Aspect, ...]] = (
 )
 _NUMBERED: Final = frozenset({"cach-lam"})
 _FILLERS: Final = frozenset(
-    [
-        "cac",
-        "cach",
-        "cho",
-        "co",
-        "cua",
-        "duoc",
-        "gi",
-        "ho",
-        "khi",
-        "la",
-        "lam",
-        "lan",
-        "le",
-        "muc",
-        "mot",
-        "nay",
-        "nop",
-        "phi",
-        "so",
-        "thi",
-        "viec",
-        "voi",
-    ]
-)
+    {
+        "cac", "cach", "cho", "co", "cua", "duoc", "gi", "ho", "khi", "la", "lam", "lan", "le", "muc", "mot", "nay", "nop",
+        "phi", "so", "thi", "viec", "voi",
+    }
+)  # fmt: skip
 """Words (without marks) that add nothing to a line that otherwise repeats the first one. No "không", "chưa", "trừ" here."""
-_WAYS: Final = frozenset(["truc", "tuyen", "tiep", "gui", "qua", "buu", "dien", "chinh"])
-_EVERY_WAY: Final = re.compile(r"\b(?:moi cach|cach nao|deu vay|ba cach)\b")
+_WAYS: Final = frozenset({"truc", "tuyen", "tiep", "gui", "qua", "buu", "dien", "chinh"})
+_EVERY_WAY: Final = re.compile(r"\b(?:moi cach|cach (?:nop )?nao|deu vay|ba cach)\b")
 
 
 def answer(library: Library, slug: str, aspects: Sequence[str], today: date, *, everything: bool = False) -> Reply:
