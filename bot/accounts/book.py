@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.accounts.vault import Vault
@@ -249,15 +249,9 @@ class AccountBook:
         Raises:
             NoAccount: there is none.
         """
-        async with self.database.write() as connection:
-            changed = await connection.execute(
-                update(channel_account)
-                .where(_is(channel, account))
-                .values(secrets=self._vault.seal(secrets))
-                .returning(channel_account.c.account)
-            )
-            if changed.first() is None:
-                raise NoAccount(f"{channel}:{account}")
+        sealed = self._vault.seal(secrets)
+        if await self._write(update(channel_account).where(_is(channel, account)).values(secrets=sealed)) != 1:
+            raise NoAccount(f"{channel}:{account}")
 
     async def versions(self) -> dict[tuple[str, str], int]:
         """Return each active account's version: what a running process compares with what it runs."""
@@ -288,19 +282,12 @@ class AccountBook:
         }
         if not problem:
             values["worked_at"] = now
-        async with self.database.read() as connection:
-            if await connection.scalar(select(func.count()).where(_is(channel, account), changed)) == 0:
-                return
-        async with self.database.write() as connection:
-            await connection.execute(update(channel_account).where(_is(channel, account)).values(**values))
+        await self._write(update(channel_account).where(_is(channel, account), changed).values(**values))
 
     async def hold(self, channel: str, account: str, until: datetime) -> None:
         """Note for every process that the messenger asked this account to wait."""
         later = or_(channel_account.c.held_until.is_(None), channel_account.c.held_until < until)
-        async with self.database.write() as connection:
-            await connection.execute(
-                update(channel_account).where(_is(channel, account), later).values(held_until=until)
-            )
+        await self._write(update(channel_account).where(_is(channel, account), later).values(held_until=until))
 
     # who receives, who renews
 
@@ -324,21 +311,16 @@ class AccountBook:
         now = self._clock()
         holder, until = channel_account.c[right], channel_account.c[f"{right}_until"]
         free = or_(holder.is_(None), holder == owner, until < now)
-        async with self.database.write() as connection:
-            taken = await connection.execute(
-                update(channel_account)
-                .where(_is(channel, account), free)
-                .values({right: owner, f"{right}_until": now + span})
-            )
-        return taken.rowcount == 1
+        mine = {right: owner, f"{right}_until": now + span}
+        return await self._write(update(channel_account).where(_is(channel, account), free).values(mine)) == 1
 
     async def _leave(self, channel: str, account: str, right: str, owner: str) -> None:
-        async with self.database.write() as connection:
-            await connection.execute(
-                update(channel_account)
-                .where(_is(channel, account), channel_account.c[right] == owner)
-                .values({right: None, f"{right}_until": None})
-            )
+        mine = (_is(channel, account), channel_account.c[right] == owner)
+        await self._write(update(channel_account).where(*mine).values({right: None, f"{right}_until": None}))
+
+    async def _write(self, statement: Update) -> int:
+        """Run one statement as a unit, which cannot be cut short in the middle; return how many rows it changed."""
+        return await self.database.unit(lambda connection: connection.execute(statement).rowcount)
 
 
 def _is(channel: str, account: str) -> ColumnElement[bool]:

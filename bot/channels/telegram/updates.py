@@ -28,6 +28,8 @@ LONG_POLL: Final = 25
 PATIENCE: Final = (1, 2, 5, 10, 30)
 """Seconds before the next try after so many failures in a row."""
 MAX_BODY: Final = 1024 * 1024
+STORED_WITHIN: Final = 5.0
+"""Seconds after which a webhook's update counts as not stored; Telegram then sends it again."""
 
 Accept = Callable[[Incoming], Awaitable[Any]]
 log = logging.getLogger(__name__)
@@ -147,10 +149,8 @@ class TelegramPoller:
             )
 
 
-def webhook_router(
-    channels: Mapping[str, TelegramChannel], accept: Accept, wake: Callable[[], None], clock: Clock
-) -> APIRouter:
-    """Return the webhook's route: refuse without the secret, store, then say 200; what cannot be stored gets 503."""
+def webhook_router(channels: Mapping[str, TelegramChannel], accept: Accept, clock: Clock) -> APIRouter:
+    """Return the webhook's route over some accounts (see `take_webhook`)."""
     router = APIRouter(tags=["channels"])
 
     @router.post("/channels/telegram/{account}/webhook")
@@ -159,32 +159,40 @@ def webhook_router(
         channel = channels.get(account)
         if channel is None:
             return Response(status_code=404)
-        given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
-        if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
-            return Response(status_code=403)
-        body = await _body(request)
-        if body is None:
-            return Response(status_code=413)
-        try:
-            raw = json.loads(body)
-        except (ValueError, RecursionError):
-            return Response(status_code=400)
-        if not isinstance(raw, dict):
-            return Response(status_code=400)
-        await channel.identify_if_needed()
-        incoming = channel.parse(raw, clock())
-        if incoming is None:
-            return Response(status_code=200)
-        try:
-            await accept(incoming)
-        except Exception as error:
-            log.error("an update could not be stored", extra={"account": account, "error": type(error).__name__})
-            return Response(status_code=503)
-        wake()
-        channel.acknowledge_soon(raw)
-        return Response(status_code=200)
+        return await take_webhook(channel, request, accept, clock)
 
     return router
+
+
+async def take_webhook(channel: TelegramChannel, request: Request, accept: Accept, clock: Clock) -> Response:
+    """Answer one delivery: refuse without the secret, store, then say 200; what cannot be stored in time gets 503.
+
+    What Telegram hears is 503 also when storing ends after all, a moment later: the repetition is then known.
+    """
+    given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
+    if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
+        return Response(status_code=403)
+    body = await _body(request)
+    if body is None:
+        return Response(status_code=413)
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        return Response(status_code=400)
+    if not isinstance(raw, dict):
+        return Response(status_code=400)
+    await channel.identify_if_needed()
+    incoming = channel.parse(raw, clock())
+    if incoming is None:
+        return Response(status_code=200)
+    try:
+        async with asyncio.timeout(STORED_WITHIN):
+            await accept(incoming)
+    except Exception as error:
+        log.error("an update could not be stored", extra={"account": channel.account, "error": type(error).__name__})
+        return Response(status_code=503)
+    channel.acknowledge_soon(raw)
+    return Response(status_code=200)
 
 
 async def _body(request: Request) -> bytes | None:
