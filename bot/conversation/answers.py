@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from os.path import commonpath
 from typing import Final, cast
 from urllib.parse import quote
 
@@ -129,10 +130,17 @@ def _source(topic: Topic, facts: Sequence[KnownFact]) -> SourceLine | None:
     if not sources:
         return None
     return SourceLine(
-        title="; ".join(dict.fromkeys(s.title for s in sources)),
+        title=_joined(list(dict.fromkeys(s.title for s in sources))),
         url=encoded(next((s.url for s in sources if s.url), topic.link)),
         seen_on=min(s.seen_on for s in sources),
     )
+
+
+def _joined(titles: Sequence[str]) -> str:
+    """Name several sources without saying twice what they have in common: "Cổng …, mã 1.000656; mã 2.000635"."""
+    common = commonpath(titles).rpartition(", ")
+    start = len(common[0] + common[1])
+    return "; ".join((titles[0], *(title[start:] for title in titles[1:])))
 
 
 def encoded(url: str) -> str:
