@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from os.path import commonpath
+from itertools import takewhile
 from typing import Final, cast
 from urllib.parse import quote
 
@@ -137,10 +137,14 @@ def _source(topic: Topic, facts: Sequence[KnownFact]) -> SourceLine | None:
 
 
 def _joined(titles: Sequence[str]) -> str:
-    """Name several sources without saying twice what they have in common: "Cổng …, mã 1.000656; mã 2.000635"."""
-    common = commonpath(titles).rpartition(", ")
-    start = len(common[0] + common[1])
-    return "; ".join((titles[0], *(title[start:] for title in titles[1:])))
+    """Name several sources without saying twice how they begin: "Cổng …, mã 1.000656; mã 2.000635"."""
+    first = titles[0].split(", ")
+    named = [titles[0]]
+    for title in titles[1:]:
+        parts = title.split(", ")
+        same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(first, parts, strict=False))))
+        named.append(", ".join(parts[same:]) or title)
+    return "; ".join(named)
 
 
 def encoded(url: str) -> str:
