@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import takewhile
 from typing import Final, cast
 from urllib.parse import quote
 
@@ -129,10 +130,21 @@ def _source(topic: Topic, facts: Sequence[KnownFact]) -> SourceLine | None:
     if not sources:
         return None
     return SourceLine(
-        title="; ".join(dict.fromkeys(s.title for s in sources)),
+        title=_joined(list(dict.fromkeys(s.title for s in sources))),
         url=encoded(next((s.url for s in sources if s.url), topic.link)),
         seen_on=min(s.seen_on for s in sources),
     )
+
+
+def _joined(titles: Sequence[str]) -> str:
+    """Name several sources without saying twice how they begin: "Cổng …, mã 1.000656; mã 2.000635"."""
+    first = titles[0].split(", ")
+    named = [titles[0]]
+    for title in titles[1:]:
+        parts = title.split(", ")
+        same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(first, parts, strict=False))))
+        named.append(", ".join(parts[same:]) or title)
+    return "; ".join(named)
 
 
 def encoded(url: str) -> str:

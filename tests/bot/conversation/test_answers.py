@@ -26,7 +26,7 @@ def library(*, tone: str = "normal", **aspects: dict[str, Any]) -> Library:
         "label": "Học nghề",
         "link": "https://dichvucong.gov.vn",
         "tone": tone,
-        "sources": {"mot": {"title": "Nguồn một", "seen_on": date(2026, 7, 20)}},
+        "sources": {key: {"title": f"Nguồn {key}", "seen_on": date(2026, 7, 20)} for key in ("mot", "hai")},
         "aspects": {"tong-quan": {"answer": "Học nghề ở trung tâm của tỉnh.", "source": "mot"}, **sections},
     }
     return Library({"hoc-nghe": Topic.model_validate(topic)})
@@ -102,6 +102,35 @@ class TestTheOrder:
     )
     def test_the_last_line_says_whom_to_ask_where_it_is_needed(self, section: dict[str, Any], last: str) -> None:
         assert lines(library(le_phi=section), "le-phi")[-1] == last
+
+
+class TestTheSource:
+    def named(self, *titles: str) -> str:
+        """What stands below an answer whose lines rest on sources with these titles."""
+        topic = library(le_phi={"answer": "50.000 đồng.", "facts": [{"text": "Thu tiền mặt.", "source": "hai"}]})[
+            "hoc-nghe"
+        ]
+        sources = {
+            key: topic.sources["mot"].model_copy(update={"title": title})
+            for key, title in zip(("mot", "hai"), titles, strict=True)
+        }
+        shown = answer(
+            Library({"hoc-nghe": topic.model_copy(update={"sources": sources})}), "hoc-nghe", ["le-phi"], TODAY
+        )
+        assert shown.source is not None
+        return shown.source.title
+
+    def test_two_pages_of_one_site_name_it_once(self) -> None:
+        assert (
+            self.named("Cổng quốc gia, mã 1.000656", "Cổng quốc gia, mã 1.002635")
+            == "Cổng quốc gia, mã 1.000656; mã 1.002635"
+        )
+
+    def test_two_sites_are_both_named(self) -> None:
+        assert self.named("Luật Hộ tịch", "Luật Cư trú, Điều 20") == "Luật Hộ tịch; Luật Cư trú, Điều 20"
+
+    def test_one_source_is_named_once(self) -> None:
+        assert self.named("Luật Hộ tịch", "Luật Hộ tịch") == "Luật Hộ tịch"
 
 
 class TestTheRoom:
