@@ -64,16 +64,16 @@ def book(database: Database, clock: Clock) -> AccountBook:
 
 def board(book: AccountBook, messenger: Messenger, process: str = "a", *given: Given) -> Switchboard:
     async def sleep(_: float) -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
 
     builders = {"telegram": messenger.builder(process)}
     return Switchboard(book, Channels(), builders, given=given, owner=process, sleep=sleep)  # type: ignore[arg-type]
 
 
 async def until(condition: object) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
 
 class running:  # noqa: N801 - reads as what it is
@@ -162,7 +162,7 @@ async def test_health_is_written_down(book: AccountBook) -> None:
 
         async def told() -> None:
             while (await book.get(*KEY)).problem != "InvalidToken":
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.03)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await told()
