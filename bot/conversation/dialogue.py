@@ -148,7 +148,12 @@ class Dialogue:
         )
 
     def _when_unsupported(self, m: Moment) -> Turn | None:
-        return _turn(m, say("unsupported"), AnswerStatus.CLARIFIED) if m.said.unsupported else None
+        """Voice, pictures, files: say kindly what to do instead. What the bot waited for, it still waits for."""
+        if not m.said.unsupported:
+            return None
+        answers = catalogue()["unsupported"]
+        kind = catalogue()["unsupported_names"].get(m.said.unsupported, m.said.unsupported)
+        return Turn((Reply(answers.get(kind, answers["other"])),), m.session, AnswerStatus.CLARIFIED)
 
     def _when_pressed(self, m: Moment) -> Turn | None:
         if not m.said.payload:
