@@ -127,7 +127,7 @@ class Dialogue:
         )
         for step in steps:
             if (turn := step(moment)) is not None:
-                return self._introduced(turn)
+                return _numbered(self._introduced(turn))
         raise AssertionError("the last step answers every turn")
 
     # what was done
@@ -148,7 +148,12 @@ class Dialogue:
         )
 
     def _when_unsupported(self, m: Moment) -> Turn | None:
-        return _turn(m, say("unsupported"), AnswerStatus.CLARIFIED) if m.said.unsupported else None
+        """Voice, pictures, files: say kindly what to do instead. What the bot waited for, it still waits for."""
+        if not m.said.unsupported:
+            return None
+        answers = catalogue()["unsupported"]
+        kind = catalogue()["unsupported_names"].get(m.said.unsupported, m.said.unsupported)
+        return Turn((Reply(answers.get(kind, answers["other"])),), m.session, AnswerStatus.CLARIFIED)
 
     def _when_pressed(self, m: Moment) -> Turn | None:
         if not m.said.payload:
@@ -170,13 +175,16 @@ class Dialogue:
         pending = m.session.pending
         if pending is None or not m.folded:
             return None
+        offered = (*pending.options, *pending.more)
         if pending.kind == "officer" and not _is_slash(m.said.text):
             if choices.is_no(m.said.text):
                 return self.actions.press("o:no", m.session)
+            if (option := choices.by_number(m.said.text, offered)) is not None:
+                return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload)))
             return self.actions.to_officer(m.said.text, m.session)
         if pending.kind == "place" and (turn := self.actions.take_place(m.said.text, m.session)):
             return turn
-        if (option := choices.chosen(m.said.text, pending.options)) is not None:
+        if (option := choices.chosen(m.said.text, offered)) is not None:
             return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload or "noop")))
         if pending.kind == "confirm":
             if choices.is_yes(m.said.text):
@@ -373,6 +381,26 @@ def _turn(m: Moment, text: str, status: AnswerStatus, *, buttons: tuple[Button, 
     """A turn of one bubble that leaves the topic as it was and waits for one of its buttons."""
     pending = Pending("steps", tuple(b for b in buttons if b.payload)) if buttons else None
     return Turn((Reply(text, buttons),), replace(m.session, pending=pending), status)
+
+
+def _numbered(turn: Turn) -> Turn:
+    """Number the buttons of all bubbles in one row, and let the session wait for every one of them.
+
+    Whoever reads the menu of a bubble on a channel without buttons can answer with its number.
+    """
+    session, replies = turn.session, list[Reply]()
+    more: list[Button] = []
+    waiting = session.pending.options if session.pending is not None else ()
+    count = 0
+    for reply in turn.replies:
+        offered = tuple(b for b in reply.buttons if b.payload)
+        replies.append(replace(reply, first=count + 1) if offered and count else reply)
+        if offered != waiting:
+            more += offered
+        count += len(offered)
+    if more:
+        session = replace(session, pending=replace(session.pending or Pending("steps"), more=tuple(more)))
+    return replace(turn, replies=tuple(replies), session=session)
 
 
 def _given(m: Moment) -> Understanding:
