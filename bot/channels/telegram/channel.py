@@ -19,6 +19,7 @@ from telegram.constants import ChatAction, MessageLimit, ParseMode
 from telegram.error import BadRequest, TelegramError
 
 from bot import messages
+from bot.channels.splitting import clean
 from bot.channels.telegram import outcomes, render
 from bot.channels.telegram.parse import CHANNEL, ourselves, parse
 from bot.channels.telegram.transport import QuietRequest, WithoutToken
@@ -278,7 +279,7 @@ class TelegramChannel:
 
     async def _send_document(self, chat: str, attachment: Attachment) -> Message | None:
         """Send a document; after the first time by Telegram's own id for it, without uploading it again."""
-        caption = render.clean(attachment.title)[:CAPTION]
+        caption = clean(attachment.title)[:CAPTION]
         known = self._file_ids.get(attachment.url)
         if known is not None:
             try:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from typing import Final
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.constants import InlineKeyboardButtonLimit, MessageLimit
 
+from bot.channels.splitting import clean, split
 from bot.conversation.answers import source_text
 from bot.conversation.model import Button, Reply
 
@@ -21,10 +21,6 @@ SOURCE_LIMIT: Final = 1000
 """A longer source line is cut: it may not crowd out the answer."""
 DATA_LIMIT: Final = int(InlineKeyboardButtonLimit.MAX_CALLBACK_DATA)
 LINKS: Final = ("https://", "http://", "tg://")
-_PAUSES: Final = (re.compile(r"\n\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…;:]) "), re.compile(r"[ \t]"))
-_EARLIEST: Final = 0.5
-"""A cut at a better pause is taken only behind this share of the room, so that parts do not become tiny."""
-_JOINERS: Final = frozenset("\u200d\ufe0e\ufe0f")
 
 
 def length(text: str) -> int:
@@ -32,57 +28,12 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def clean(text: str) -> str:
-    """Return the text without what no request can carry: halves of surrogate pairs, and NUL."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\0", "").strip()
-
-
-def split(text: str, limit: int = LIMIT) -> list[str]:
-    """Cut a text into parts of at most `limit` UTF-16 units, at a paragraph, line, sentence or word; never inside a character."""
-    parts = []
-    rest = text.strip()
-    while length(rest) > limit:
-        head = _head(rest, limit)
-        cut = _pause(head) or _between_characters(rest, len(head))
-        parts.append(rest[:cut].rstrip())
-        rest = rest[cut:].lstrip()
-    return [part for part in (*parts, rest) if part]
-
-
-def _head(text: str, limit: int) -> str:
-    """The longest beginning that fits."""
-    head = text[:limit]
-    while length(head) > limit:
-        head = head[: len(head) - max(1, (length(head) - limit) // 2)]
-    return head
-
-
-def _pause(head: str) -> int:
-    """Where to cut; 0 if a reader would pause nowhere."""
-    last = 0
-    for pause in _PAUSES:
-        last = max((m.end() for m in pause.finditer(head)), default=0)
-        if last >= len(head) * _EARLIEST:
-            break
-    return last
-
-
-def _between_characters(text: str, cut: int) -> int:
-    """Step back from marks and joiners that belong to the letter or picture before them (decomposed Vietnamese, emoji)."""
-    for step in range(min(cut, 16)):
-        at = cut - step
-        joined = unicodedata.combining(text[at]) or text[at] in _JOINERS or text[at - 1] == "\u200d"
-        if not joined:
-            return at
-    return cut
-
-
 def texts(reply: Reply) -> list[str]:
     """Return the parts of a reply as HTML: the first line stands out, the source comes last in italics; [] if it is empty."""
     source = clean(source_text(reply.source)) if reply.source is not None else ""
     if length(source) > SOURCE_LIMIT:
-        source = split(source, SOURCE_LIMIT - 1)[0] + "…"
-    parts = split(clean(reply.text), LIMIT - length(source) - 1 if source else LIMIT)
+        source = split(source, SOURCE_LIMIT - 1, length)[0] + "…"
+    parts = split(clean(reply.text), LIMIT - length(source) - 1 if source else LIMIT, length)
     marked = []
     for number, part in enumerate(parts):
         first, newline, rest = part.partition("\n")

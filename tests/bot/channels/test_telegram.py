@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot import messages
 from bot.channels.telegram import TelegramChannel
-from bot.channels.telegram.render import LIMIT, length, split, texts
+from bot.channels.telegram.render import LIMIT, length, texts
 from bot.conversation.actions import COMMANDS
 from bot.conversation.messages import catalogue
 from bot.conversation.model import Attachment, Button, Reply, SourceLine
@@ -201,21 +201,7 @@ def strip_tags(part: str) -> str:
     return html.unescape(re.sub(r"</?[bi]>", "", part))
 
 
-class TestSplitting:
-    @given(st.text(max_size=400), st.integers(min_value=4, max_value=60))
-    def test_parts_fit_and_lose_nothing_but_space(self, text: str, limit: int) -> None:
-        parts = split(text, limit)
-        assert all(length(part) <= limit for part in parts if part.strip())
-        assert "".join("".join(parts).split()) == "".join(text.split())[: None if text.strip() else limit]
-
-    def test_a_cut_falls_between_sentences(self) -> None:
-        parts = split("Câu một dài. Câu hai dài. Câu ba dài.", 28)
-        assert parts == ["Câu một dài. Câu hai dài.", "Câu ba dài."]
-
-    def test_a_character_outside_the_basic_plane_is_not_torn(self) -> None:
-        parts = split("😀" * 50, 21)
-        assert {len(part) for part in parts} == {10}
-
+class TestRendering:
     @given(st.text(min_size=1, max_size=9000))
     def test_any_answer_is_within_the_limit_and_well_formed(self, text: str) -> None:
         for part in texts(Reply(text, source=ANSWER.source)):
