@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.model import Session
-from bot.messages import Address, Incoming, masked
+from bot.messages import ACTS, Address, Incoming, masked
 from bot.storage.database import Database
-from bot.storage.tables import conversation, inbox
+from bot.storage.tables import Moment, conversation, inbox
 
 ACCEPTED, DONE, DEAD = "accepted", "done", "dead"
 """States of an inbox row: waiting for its turn; answered (or needing no answer); given up, with a reason."""
@@ -46,11 +47,12 @@ async def accept(database: Database, incoming: Incoming) -> tuple[int, bool]:
         )
         new = result.scalar_one_or_none() is not None
         if new:
-            await connection.execute(
-                update(conversation)
-                .where(conversation.c.id == conversation_id)
-                .values(ready_at=safe.received_at, last_seen_at=safe.received_at)
-            )
+            values: dict[str, Any] = {"ready_at": safe.received_at}
+            if safe.kind in ACTS:
+                # A messenger's retries come late: an older act must not take the place of a younger one.
+                seen, before = literal(safe.received_at, Moment), conversation.c.last_seen_at
+                values["last_seen_at"] = case((before < seen, seen), else_=before)
+            await connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(**values))
     return conversation_id, new
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import ZONE, Clock
 from bot.codec import reply_to_json
+from bot.conversation import takeover
 from bot.conversation.dialogue import Dialogue, Understand
 from bot.conversation.messages import say
 from bot.conversation.model import (
@@ -36,7 +37,8 @@ from bot.conversation.model import (
     WardChosen,
 )
 from bot.inbox import ACCEPTED, DEAD, DONE
-from bot.storage.database import Database
+from bot.messages import ACTS
+from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, inbox, outbox, review
 
 LEASE: Final = timedelta(seconds=60)
@@ -165,6 +167,7 @@ class Turns:
                             inbox,
                             conversation.c.session,
                             conversation.c.subscribed,
+                            conversation.c.silent_until,
                             conversation.c.channel.label("via"),
                         )
                         .join(conversation, conversation.c.id == inbox.c.conversation_id)
@@ -180,20 +183,31 @@ class Turns:
             return False
         now = self._clock()
         try:
-            turn, confidence = self._turn(row, now.astimezone(ZONE).date())
-            await self._finish(row, turn, confidence, now)
+            if row["kind"] == "withdrawn":
+                await self._forget(row)
+                return True
+            held = takeover.silent(aware(row["silent_until"]), now)
+            turn, confidence = self._turn(row, now.astimezone(ZONE).date(), held=held)
+            await self._finish(row, turn, confidence, now, held=held)
         except Exception as error:
             # The reason goes to the log and the row; the text of the message goes to neither.
             log.exception("turn failed", extra={"inbox_id": row["id"]})
             await self._failed(row, type(error).__name__, now)
         return True
 
-    def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
+    def _turn(self, row: Any, today: date, *, held: bool) -> tuple[Turn, float | None]:
         # The column decides: it changes without a turn too, when a citizen blocks the bot.
         session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"])
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
+        if kind == "taken_over":
+            return takeover.began(session, already=held), None
+        if held:
+            if not takeover.hears(kind, text):
+                return Turn((), session, AnswerStatus.HANDED_OVER), None
+            if (back := takeover.back(kind, text, session)) is not None:
+                return back, None
         if kind == "opened":
             said = Said(payload=text, opened=True)
         elif kind == "button":
@@ -208,12 +222,21 @@ class Turns:
         turn = self._dialogue.reply(said, understood, session, today)
         return turn, understood.confidence if understood is not None else None
 
-    async def _finish(self, row: Any, turn: Turn, confidence: float | None, now: datetime) -> None:
+    async def _finish(self, row: Any, turn: Turn, confidence: float | None, now: datetime, *, held: bool) -> None:
+        kind, text = row["kind"], row["text"] or ""
+        ours = kind in ACTS and (not held or takeover.hears(kind, text))
         async with self._database.write() as connection:
             first = not row["session"].get("greeted", False)
-            values: dict[str, Any] = {"session": turn.session.as_dict(), "stopped_at": None, "last_seen_at": now}
-            if row["kind"] == "stopped":
+            values: dict[str, Any] = {"session": turn.session.as_dict()}
+            if kind in ACTS:
+                values |= {"stopped_at": None}
+            if kind == "stopped":
                 values |= {"stopped_at": now, "subscribed": False}
+            if kind == "taken_over":
+                until = (aware(row["received_at"]) or now) + takeover.SILENCE
+                values |= {"silent_until": max(until, aware(row["silent_until"]) or until)}
+            elif held and takeover.calls_back(kind, text):
+                values |= {"silent_until": None}
             for effect in turn.effects:
                 values |= await self._apply(connection, effect, row, turn, now)
             await connection.execute(
@@ -223,7 +246,7 @@ class Turns:
             await self._mark(
                 connection, row["id"], DONE, now, status=turn.status.value, topic=turn.topic, aspect=turn.aspect
             )
-            if self._record is not None and row["kind"] not in ("stopped", "resumed"):
+            if self._record is not None and ours and kind != "resumed":
                 await self._record(
                     connection,
                     TurnTaken(
@@ -231,7 +254,7 @@ class Turns:
                         channel=row["via"],
                         ward=turn.session.ward,
                         conversation_id=row["conversation_id"],
-                        kind=row["kind"],
+                        kind=kind,
                         status=turn.status.value,
                         topic=turn.topic,
                         aspect=turn.aspect,
@@ -240,6 +263,10 @@ class Turns:
                         first=first,
                     ),
                 )
+
+    async def _forget(self, row: Any) -> None:
+        async with self._database.write() as connection:
+            await forget(connection, row["conversation_id"], row["id"])
 
     async def _apply(
         self, connection: AsyncConnection, effect: Effect, row: Any, turn: Turn, now: datetime
@@ -298,8 +325,8 @@ class Turns:
                     update(inbox).where(inbox.c.id == row["id"]).values(attempts=attempts, reason=reason)
                 )
                 return
-            apology = Reply(say("error"))
-            await self._put(connection, row, (apology,), now)
+            if row["kind"] in ACTS:
+                await self._put(connection, row, (Reply(say("error")),), now)
             await self._mark(connection, row["id"], DEAD, now, attempts=attempts, reason=reason, status="error")
 
     @staticmethod
@@ -318,3 +345,22 @@ async def erase(connection: AsyncConnection, conversation_id: int, *, keep_inbox
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
     await connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+
+
+async def forget(connection: AsyncConnection, conversation_id: int, until: int) -> None:
+    """Erase a citizen up to an inbox row, with the messenger's id of them; what they wrote since then begins anew."""
+    here = conversation.c.id == conversation_id
+    # Locked first: a message that is being accepted is then either seen below, or finds no conversation and comes again.
+    await connection.execute(select(conversation.c.id).where(here).with_for_update())
+    await connection.execute(delete(outbox).where(outbox.c.conversation_id == conversation_id))
+    await connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    await connection.execute(delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id <= until))
+    later = select(inbox.c.id).where(inbox.c.conversation_id == conversation_id).limit(1)
+    if (await connection.execute(later)).scalar_one_or_none() is None:
+        await connection.execute(delete(conversation).where(here))
+        return
+    await connection.execute(
+        update(conversation)
+        .where(here)
+        .values(session=Session().as_dict(), ward=None, subscribed=False, consented_at=None, silent_until=None)
+    )
