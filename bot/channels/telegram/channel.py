@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -19,6 +18,7 @@ from telegram.constants import ChatAction, MessageLimit, ParseMode
 from telegram.error import BadRequest, TelegramError
 
 from bot import messages
+from bot.channels.progress import HalfWay, Progress
 from bot.channels.splitting import clean
 from bot.channels.telegram import outcomes, render
 from bot.channels.telegram.parse import CHANNEL, ourselves, parse
@@ -34,24 +34,11 @@ TIMEOUT: Final = 15.0
 """Seconds for one request; the sender's own limit is above it."""
 COURTESY: Final = 2.0
 """Seconds for what may fail unnoticed: the typing sign, the end of a button's waiting sign."""
-RESUME: Final = 900.0
-"""Seconds for which a reply that stopped half way goes on where it stopped, instead of beginning again."""
-HALF_WAY: Final = 1000
-"""Replies remembered so; the oldest is forgotten first, and would begin again."""
 CAPTION: Final = int(MessageLimit.CAPTION_LENGTH)
 ReadFile = Callable[[str], Awaitable[bytes]]
 ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Progress:
-    """How much of a reply a chat has."""
-
-    done: int
-    message_id: str
-    at: float
 
 
 class TelegramChannel:
@@ -84,8 +71,7 @@ class TelegramChannel:
         self.bot = Bot(token, base_url=base, base_file_url=files, request=self._calls, get_updates_request=self._polls)
         self._read_file = read_file
         self._file_ids: dict[str, str] = {}
-        self._monotonic = monotonic
-        self._half_way: dict[tuple[str, Reply], _Progress] = {}
+        self._half_way = HalfWay(monotonic)
         self._courtesies: set[asyncio.Task[None]] = set()
         self._receiving = ""
         self._sending = ""
@@ -210,12 +196,11 @@ class TelegramChannel:
         The first part that fails decides the outcome. The same reply to the same chat, sent again, goes on with that
         part (unless this process forgot it): the citizen need not read the beginning twice.
         """
-        key = (chat, reply)
         try:
             parts = render.texts(reply)
             if not parts and not reply.attachments:
                 return messages.Rejected("nothing to send")
-            progress = self._progress(key)
+            progress = self._half_way.resume(chat, reply)
             if typing and parts and progress.done == 0:
                 await self._type(chat)
             await self._send_from(progress, chat, reply, parts)
@@ -232,21 +217,10 @@ class TelegramChannel:
         elif isinstance(found, messages.Misconfigured):
             self._sending = found.reason
         if not isinstance(found, messages.Transient | messages.RetryAfter | messages.Misconfigured):
-            self._half_way.pop(key, None)
+            self._half_way.forget(chat, reply)
         return found
 
-    def _progress(self, key: tuple[str, Reply]) -> _Progress:
-        """Return how far this reply came before, if that was lately."""
-        now = self._monotonic()
-        known = self._half_way.pop(key, None)
-        if known is None or now - known.at > RESUME:
-            known = _Progress(0, "", now)
-        self._half_way[key] = known
-        while len(self._half_way) > HALF_WAY:
-            del self._half_way[next(iter(self._half_way))]
-        return known
-
-    async def _send_from(self, progress: _Progress, chat: str, reply: Reply, parts: list[str]) -> None:
+    async def _send_from(self, progress: Progress, chat: str, reply: Reply, parts: list[str]) -> None:
         for number in range(progress.done, len(parts) + len(reply.attachments)):
             if number < len(parts):
                 markup = render.keyboard(reply.buttons) if number == len(parts) - 1 else None
@@ -256,9 +230,8 @@ class TelegramChannel:
                 if found is None:
                     continue
                 message = found
-            progress.done, progress.at = number + 1, self._monotonic()
-            if number < len(parts) or not progress.message_id:
-                progress.message_id = str(message.message_id)
+            whole = number < len(parts) or not progress.message_id
+            self._half_way.advance(progress, number + 1, str(message.message_id) if whole else None)
 
     async def _type(self, chat: str) -> None:
         with contextlib.suppress(TelegramError, TimeoutError):
