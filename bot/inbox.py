@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, bindparam, update
+from sqlalchemy import Connection, Insert, bindparam, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.conversation.model import Session
-from bot.messages import Address, Incoming, masked
+from bot.messages import ACTS, Address, Incoming, masked
 from bot.storage.database import Database
-from bot.storage.tables import conversation, inbox
+from bot.storage.tables import Moment, conversation, inbox
 
 ACCEPTED, DONE, DEAD = "accepted", "done", "dead"
 """States of an inbox row: waiting for its turn; answered (or needing no answer); given up, with a reason."""
@@ -47,7 +47,8 @@ def store(connection: Connection, safe: Incoming) -> tuple[int, bool]:
     )
     new = stored.first() is not None
     if new:
-        connection.execute(_READY, {"which": conversation_id, "now": safe.received_at})
+        statement = _TURNED_TO_US if safe.kind in ACTS else _READY
+        connection.execute(statement, {"which": conversation_id, "now": safe.received_at})
     return conversation_id, new
 
 
@@ -68,10 +69,12 @@ def conversation_of(connection: Connection, address: Address, now: Any) -> int:
 
 def _statements(dialect: Any) -> dict[str, Insert]:
     met = dialect.insert(conversation)
+    # Nothing is changed in one that is known; but only a statement that changes something tells its id.
+    known = {"chat": met.excluded.chat}
     return {
-        "conversation": met.on_conflict_do_update(
-            index_elements=["channel", "account", "chat"], set_={"last_seen_at": met.excluded.last_seen_at}
-        ).returning(conversation.c.id),
+        "conversation": met.on_conflict_do_update(index_elements=["channel", "account", "chat"], set_=known).returning(
+            conversation.c.id
+        ),
         "inbox": dialect.insert(inbox)
         .on_conflict_do_nothing(index_elements=["channel", "account", "update_id"])
         .returning(inbox.c.id),
@@ -81,3 +84,8 @@ def _statements(dialect: Any) -> dict[str, Insert]:
 _FRESH: Final = Session().as_dict()
 _STATEMENTS: Final = {"sqlite": _statements(sqlite), "postgresql": _statements(postgresql)}
 _READY: Final = update(conversation).where(conversation.c.id == bindparam("which")).values(ready_at=bindparam("now"))
+# A messenger's retries come late: an older act must not take the place of a younger one.
+_SEEN: Final = case(
+    (conversation.c.last_seen_at < bindparam("now"), bindparam("now", type_=Moment)), else_=conversation.c.last_seen_at
+)
+_TURNED_TO_US: Final = _READY.values(last_seen_at=_SEEN)

@@ -12,6 +12,8 @@ from nlu import personal
 
 MAX_TEXT: Final = 4000
 """Characters kept of one message; what is longer was pasted, not asked."""
+ACTS: Final = frozenset({"text", "button", "opened", "resumed", "unsupported"})
+"""Kinds by which a citizen turns to us; only these count as having been seen, and as coming back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,9 @@ class Address:
 class Incoming:
     """One thing a citizen did, as a channel's `parse` reads it. `update_id` is unique within the channel account.
 
-    `kind` is text, button, opened, stopped, resumed or unsupported; `text` is a text, a button's payload, or the payload of a link.
+    `kind` is one of `ACTS`, or stopped (left the bot), withdrawn (asks that everything about them be erased), taken_over (a
+    human officer wrote to them with the messenger's own tool). `text` is a text, a button's payload, or the payload of a link.
+    `received_at` is when it happened where the messenger says so.
     """
 
     address: Address
@@ -57,6 +61,22 @@ def masked(incoming: Incoming) -> Incoming:
         tuple(k for k in kinds if k in personal.REFUSED),
         len(incoming.text) > MAX_TEXT,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A messenger says that something we sent reached a phone (`delivered`) or was looked at (`seen`).
+
+    `external_ids` are the ids of `Sent`; `tracking_id` is a name that we gave a message ourselves, "" if we gave none.
+    Who it was is not in it.
+    """
+
+    channel: str
+    account: str
+    state: str
+    external_ids: tuple[str, ...]
+    tracking_id: str
+    at: datetime
 
 
 # What became of one attempt to send. A channel classifies; the sender decides what to do about it.

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, RowMapping, delete, insert, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from bot import work
 from bot.clock import ZONE, Clock
 from bot.codec import reply_from_json, reply_to_json
+from bot.conversation import takeover
 from bot.conversation.dialogue import Dialogue, Understand
 from bot.conversation.messages import say
 from bot.conversation.model import (
@@ -36,9 +37,9 @@ from bot.conversation.model import (
     WardChosen,
 )
 from bot.inbox import DEAD, DONE, store
-from bot.messages import Incoming, masked
+from bot.messages import ACTS, Incoming, masked
 from bot.storage.database import Database, aware
-from bot.storage.tables import inbox, outbox, review
+from bot.storage.tables import conversation, inbox, outbox, review
 from bot.work import Work
 
 MAX_ATTEMPTS: Final = 3
@@ -116,6 +117,18 @@ class _Worked:
     confidence: float | None = None
     reason: str = ""
     first: bool = False
+    ours: bool = True
+    """Said to the bot; not, while an officer speaks, to the officer."""
+    forgets: bool = False
+    """The citizen withdraws: everything about them is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a conversation is left with."""
+
+    session: Session
+    silent_until: datetime | None
 
 
 class Turns:
@@ -187,15 +200,16 @@ class Turns:
             LeaseLost: the conversation is in other hands; nothing was written.
         """
         now = self._clock()
-        done, session = self._worked(held, now)
+        done, left = self._worked(held, now)
         if not done and held.queued:
             return Answered((), tuple(_stored(row) for row in held.queued), given_back=False)
-        return await self._database.unit(lambda connection: self._finish(connection, held, done, session, now))
+        return await self._database.unit(lambda connection: self._finish(connection, held, done, left, now))
 
-    def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], Session]:
+    def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], _Left]:
         """Work out the turns, each from the session that the one before left."""
         # The column decides: it changes without a turn too, when a citizen blocks the bot.
         session = replace(Session.from_dict(dict(held.session)), subscribed=held.subscribed)
+        silent_until = held.silent_until
         today = now.astimezone(ZONE).date()
         done: list[_Worked] = []
         for row in held.waiting:
@@ -203,8 +217,13 @@ class Turns:
                 log.error("a message is put aside", extra={"inbox_id": row["id"], "error": DIED})
                 done.append(_Worked(row, None, reason=DIED))
                 continue
+            if row["kind"] == "withdrawn":
+                done.append(_Worked(row, None, forgets=True))
+                break  # What they wrote since begins a conversation anew.
+            kind, text = row["kind"], row["text"] or ""
+            silent = takeover.silent(silent_until, now)
             try:
-                turn, confidence = self._turn(row, session, today)
+                turn, confidence = self._turn(row, session, today, silent=silent)
             except Exception as error:
                 # The reason goes to the log and the row; the text of the message goes to neither.
                 log.exception("turn failed", extra={"inbox_id": row["id"]})
@@ -212,14 +231,27 @@ class Turns:
                 if row["attempts"] < MAX_ATTEMPTS:
                     break  # It is tried again, before those that came after it.
                 continue
-            done.append(_Worked(row, turn, confidence, first=not session.greeted))
+            ours = kind in ACTS and (not silent or takeover.hears(kind, text))
+            done.append(_Worked(row, turn, confidence, first=not session.greeted, ours=ours))
             session = turn.session
-        return done, session
+            if kind == "taken_over":
+                until = (aware(row["received_at"]) or now) + takeover.SILENCE
+                silent_until = max(until, silent_until or until)
+            elif silent and takeover.calls_back(kind, text):
+                silent_until = None
+        return done, _Left(session, silent_until)
 
-    def _turn(self, row: RowMapping, session: Session, today: date) -> tuple[Turn, float | None]:
+    def _turn(self, row: RowMapping, session: Session, today: date, *, silent: bool) -> tuple[Turn, float | None]:
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
+        if kind == "taken_over":
+            return takeover.began(session, already=silent), None
+        if silent:
+            if not takeover.hears(kind, text):
+                return Turn((), session, AnswerStatus.HANDED_OVER), None
+            if (back := takeover.back(kind, text, session)) is not None:
+                return back, None
         if kind == "opened":
             said = Said(payload=text, opened=True)
         elif kind == "button":
@@ -234,22 +266,23 @@ class Turns:
         turn = self._dialogue.reply(said, understood, session, today)
         return turn, understood.confidence if understood is not None else None
 
-    def _finish(
-        self, connection: Connection, held: Work, done: list[_Worked], session: Session, now: datetime
-    ) -> Answered:
+    def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: _Left, now: datetime) -> Answered:
         """Write the turns down, with all that follows from them."""
         work.still_ours(connection, held)
         values: dict[str, Any] = {}
         ended: list[Ended] = []
         leaving = [_stored(row) for row in held.queued]
         for one in done:
+            if one.forgets:
+                return Answered(tuple(ended), (), True, forget(connection, held, one.row["id"]))
             if one.turn is None:
                 replies = self._put_aside(connection, one, now)
                 if replies is None:
                     continue
                 status, topic, aspect = AnswerStatus.ERROR.value, None, None
             else:
-                values |= {"stopped_at": None, "last_seen_at": now}
+                if one.row["kind"] in ACTS:
+                    values |= {"stopped_at": None}
                 if one.row["kind"] == "stopped":
                     values |= {"stopped_at": now, "subscribed": False}
                 for effect in one.turn.effects:
@@ -261,7 +294,8 @@ class Turns:
             leaving += self._put(connection, held, one.row["id"], replies, now)
             ended.append(Ended(one.row["id"], replies, status, topic, aspect))
         if ended:
-            work.still_ours(connection, held, session=session.as_dict(), **values)
+            values |= {"session": left.session.as_dict(), "silent_until": left.silent_until}
+            work.still_ours(connection, held, **values)
         direct = self._direct(held.address.channel)
         given_back = direct or not leaving
         ready_at = work.release(connection, held) if given_back else None
@@ -269,7 +303,7 @@ class Turns:
 
     def _tell(self, connection: Connection, held: Work, one: _Worked, now: datetime) -> None:
         """Record a turn for the analytics."""
-        if self._record is None or one.turn is None or one.row["kind"] in ("stopped", "resumed"):
+        if self._record is None or one.turn is None or not one.ours or one.row["kind"] == "resumed":
             return
         taken = TurnTaken(
             at=now,
@@ -344,7 +378,7 @@ class Turns:
             connection.execute(update(inbox).where(inbox.c.id == one.row["id"]).values(reason=one.reason))
             return None
         self._mark(connection, one.row["id"], DEAD, now, reason=one.reason, status=AnswerStatus.ERROR.value)
-        return (Reply(say("error")),)
+        return (Reply(say("error")),) if one.row["kind"] in ACTS else ()
 
     @staticmethod
     def _mark(connection: Connection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
@@ -369,3 +403,28 @@ def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
     connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+
+
+def forget(connection: Connection, held: Work, until: int) -> datetime | None:
+    """Erase a citizen up to an inbox row, with the messenger's id of them; what they wrote since then begins anew.
+
+    Returns when the conversation, if there still is one, next needs somebody.
+    """
+    here = conversation.c.id == held.conversation_id
+    # Locked by the first statement of the unit: a message that is being accepted is either seen here, or begins anew.
+    connection.execute(delete(outbox).where(outbox.c.conversation_id == held.conversation_id))
+    connection.execute(delete(review).where(review.c.conversation_id == held.conversation_id))
+    connection.execute(delete(inbox).where(inbox.c.conversation_id == held.conversation_id, inbox.c.id <= until))
+    later = select(inbox.c.id).where(inbox.c.conversation_id == held.conversation_id).limit(1)
+    if connection.execute(later).scalar_one_or_none() is None:
+        connection.execute(delete(conversation).where(here))
+        return None
+    anew = {
+        "session": Session().as_dict(),
+        "ward": None,
+        "subscribed": False,
+        "consented_at": None,
+        "silent_until": None,
+    }
+    connection.execute(update(conversation).where(here).values(**anew))
+    return work.release(connection, held)

@@ -37,6 +37,8 @@ class Work:
     lease: str
     session: Mapping[str, Any]
     subscribed: bool
+    silent_until: datetime | None
+    """A human officer speaks here."""
     held_until: datetime | None
     """The messenger asked this account to wait."""
     waiting: tuple[RowMapping, ...]
@@ -90,6 +92,7 @@ def _lease(
             lease=lease,
             session=row["session"],
             subscribed=row["subscribed"],
+            silent_until=aware(row["silent_until"]),
             held_until=held.get((row["channel"], row["account"])),
             waiting=tuple(sorted(waiting.get(key, ()), key=lambda r: int(r["id"]))),
             queued=tuple(queued.get(key, ())),
@@ -142,6 +145,7 @@ _TAKE: Final = (
         conversation.c.chat,
         conversation.c.session,
         conversation.c.subscribed,
+        conversation.c.silent_until,
     )
 )
 _TRY: Final = (

@@ -46,6 +46,12 @@ _NO: Final = re.compile(
     r"|khong dong y)"
     r"(?:\s+(?:a|dau|nhe|can|nhan|xoa|dong y|em|anh|chi|nua|muon|gui))*$"
 )
+STOP_WORDS: Final = frozenset(
+    {
+        "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
+        "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
+    }
+)  # fmt: skip
 
 
 def fold(text: str) -> str:
@@ -99,3 +105,8 @@ def is_yes(text: str) -> bool:
 def is_no(text: str) -> bool:
     """Whether a text as a whole is a no."""
     return bool(_NO.match(fold(text)))
+
+
+def is_stop(text: str) -> bool:
+    """Whether a text is a word that stops announcements. "Đúng" folds to the same letters as "dừng", and is a yes."""
+    return fold(text) in STOP_WORDS and "đúng" not in unicodedata.normalize("NFC", text).lower()

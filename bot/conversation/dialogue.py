@@ -45,12 +45,6 @@ SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
 SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
 SURE: Final = 0.8
 """A text that names its own topic this clearly needs no help from the topic before."""
-STOP_WORDS: Final = frozenset(
-    {
-        "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
-        "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
-    }
-)  # fmt: skip
 SWITCH_FLOOR: Final = 0.2
 """A neighbour less probable than this is not what was meant."""
 ASPECT_WORDS: Final = {
@@ -168,7 +162,7 @@ class Dialogue:
 
     def _when_stopping(self, m: Moment) -> Turn | None:
         """A word that stops announcements works always and at once, whatever else the bot waits for."""
-        return self.actions.press("a:tat-thong-bao", m.session) if m.folded in STOP_WORDS else None
+        return self.actions.press("a:tat-thong-bao", m.session) if choices.is_stop(m.said.text) else None
 
     def _when_awaited(self, m: Moment) -> Turn | None:
         """The text may answer the last question; if it does not, it is a new question and the old one lapses."""

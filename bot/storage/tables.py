@@ -46,6 +46,7 @@ conversation = Table(
     Column("created_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
     Column("stopped_at", Moment, comment="the citizen blocked or left the bot"),
+    Column("silent_until", Moment, comment="a human officer speaks here; the bot does not"),
     Column("ready_at", Moment, comment="when there is something to do; NULL = nothing"),
     Column("lease_owner", String(64)),
     Column("lease_until", Moment),

@@ -106,3 +106,13 @@ def test_any_text_folds_to_plain_words(text: str) -> None:
     assert folded == " ".join(folded.split())
     assert fold(folded) == folded
     chosen(text, OPTIONS)
+
+
+@pytest.mark.parametrize("text", ["dừng", "Dừng lại", "dung", "STOP", "tắt thông báo", "hủy đăng ký"])
+def test_a_word_stops_announcements(text: str) -> None:
+    assert choices.is_stop(text)
+
+
+@pytest.mark.parametrize("text", ["đúng", "Đúng", unicodedata.normalize("NFD", "đúng"), "dừng xe ở đâu", ""])
+def test_right_is_not_stop(text: str) -> None:
+    assert not choices.is_stop(text)
