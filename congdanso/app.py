@@ -27,7 +27,7 @@ from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
 from congdanso.brain import Brain, load_brain
-from congdanso.builders import Means, switchboard
+from congdanso.builders import Means, book, switchboard
 from congdanso.deliveries import wire
 from congdanso.materials import Leaflets
 from congdanso.materials import router as materials_router
@@ -127,7 +127,15 @@ class Server:
             brain.places,
             self.channels,
             utc_now,
-            Means(self.database, self.accept, self.pump.wake, utc_now, settings.public_url, self.leaflets.read),
+            Means(
+                self.database,
+                book(settings, self.database, utc_now),
+                self.accept,
+                self.pump.wake,
+                utc_now,
+                settings.public_url,
+                self.leaflets.read,
+            ),
         )
         self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
         self._cannot_deliver = ""

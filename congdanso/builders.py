@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.accounts import Account, AccountBook, Vault
+from bot.accounts import Account, AccountBook, SecretKeeper, Vault
 from bot.accounts.book import Given
 from bot.clock import Clock
 from bot.messages import Channels, Incoming
@@ -33,6 +33,7 @@ class Means:
     """What channels need of the process they run in."""
 
     database: Database
+    book: AccountBook
     accept: Callable[[Incoming], Awaitable[Any]]
     wake: Callable[[], None]
     clock: Clock
@@ -42,7 +43,11 @@ class Means:
 
 def builders(means: Means) -> dict[str, Builder]:
     """Return the builder of each kind of channel."""
-    return {"telegram": lambda account, secrets: _telegram(means, account, secrets)}
+    return {
+        "telegram": lambda account, secrets: _telegram(means, account, secrets),
+        "zalo-oa": lambda account, secrets: _zalo_oa(means, account, secrets),
+        "zalo-bot": lambda account, secrets: _zalo_bot(means, account, secrets),
+    }
 
 
 def given_accounts(settings: Settings, unit: str, title: str) -> list[Given]:
@@ -52,6 +57,22 @@ def given_accounts(settings: Settings, unit: str, title: str) -> list[Given]:
         secrets = {"token": token, "webhook_secret": settings.telegram_webhook_secret.get_secret_value()}
         options = {"api_url": settings.telegram_api_url, "mode": settings.telegram_mode}
         found.append(Given("telegram", DEFAULT, unit, title, secrets, options))
+    if settings.zalo_oa_app_id:
+        secrets = {
+            "secret_key": settings.zalo_oa_secret_key.get_secret_value(),
+            "app_secret": settings.zalo_oa_app_secret.get_secret_value(),
+            "access_token": settings.zalo_oa_access_token.get_secret_value(),
+            "refresh_token": settings.zalo_oa_refresh_token.get_secret_value(),
+        }
+        options = {
+            "app_id": settings.zalo_oa_app_id,
+            "api_url": settings.zalo_oa_api_url,
+            "oauth_url": settings.zalo_oa_oauth_url,
+        }
+        found.append(Given("zalo-oa", DEFAULT, unit, title, secrets, options))
+    if token := settings.zalo_bot_token.get_secret_value():
+        secrets = {"token": token, "webhook_secret": settings.zalo_bot_webhook_secret.get_secret_value()}
+        found.append(Given("zalo-bot", DEFAULT, unit, title, secrets, {"api_url": settings.zalo_bot_api_url}))
     return found
 
 
@@ -68,7 +89,8 @@ def switchboard(
     async def refuse(incoming: Incoming) -> None:
         raise RuntimeError(f"this process does not receive: {incoming.address.channel}")
 
-    means = means or Means(database, refuse, lambda: None, clock, settings.public_url)
+    pages = book(settings, database, clock)
+    means = means or Means(database, pages, refuse, lambda: None, clock, settings.public_url)
     given = given_accounts(settings, province_slug(places), f"Tỉnh {places.title}")
     return Switchboard(book(settings, database, clock), channels, builders(means), given=given, owner=process_name())
 
@@ -122,3 +144,69 @@ def _telegram(means: Means, account: Account, secrets: Mapping[str, str]) -> Wir
 
     poller = TelegramPoller(channel, means.database, means.accept, means.wake, means.clock, rng=random.Random())
     return Wired(channel, announce if webhook else poller.run, channel.stop)
+
+
+def _zalo_oa(means: Means, account: Account, secrets: Mapping[str, str]) -> Wired:
+    from bot.channels.zalo_oa import last_interactions, zalo_oa_channel
+
+    options = account.options
+    channel = zalo_oa_channel(
+        account.account,
+        app_id=_needed(options, "app_id"),
+        oa_secret=_needed(secrets, "secret_key"),
+        app_secret=secrets.get("app_secret", ""),
+        secrets=SecretKeeper(means.book, account.channel, account.account, process_name()),
+        clock=means.clock,
+        oa_id=str(options.get("oa_id") or ""),
+        read_file=means.read_file,
+        public_url=means.public_url,
+        last_interaction=last_interactions(means.database, account.account),
+        native_buttons=_is_on(options, "native_buttons"),
+        paid_messages=_is_on(options, "paid_messages"),
+        api_url=str(options.get("api_url") or "https://openapi.zalo.me"),
+        business_url=str(options.get("business_url") or "https://business.openapi.zalo.me"),
+        oauth_url=str(options.get("oauth_url") or "https://oauth.zaloapp.com"),
+    )
+    return Wired(channel, channel.run, channel.stop)
+
+
+def _zalo_bot(means: Means, account: Account, secrets: Mapping[str, str]) -> Wired:
+    from bot.channels.zalo_bot import ZaloBotPoller, zalo_bot_channel
+
+    webhook = bool(secrets.get("webhook_secret"))
+    channel = zalo_bot_channel(
+        account.account,
+        _needed(secrets, "token"),
+        database=means.database,
+        clock=means.clock,
+        api_url=str(account.options.get("api_url") or ""),
+        webhook_secret=secrets.get("webhook_secret", ""),
+        public_url=means.public_url,
+        display_name=account.title,
+        **({"messages_a_month": int(quota)} if (quota := account.options.get("messages_a_month")) else {}),
+    )
+    if webhook and not means.public_url:
+        raise ValueError("missing: CONGDANSO_PUBLIC_URL, by which the messenger finds this server")
+
+    async def announce() -> None:
+        """Tell the platform where we are, and try again until it listens."""
+        from bot.channels.zalo_bot import ZaloBotError
+
+        while True:
+            try:
+                await channel.identify()
+                await channel.set_webhook(means.public_url)
+            except ZaloBotError as error:
+                channel.problem = type(error).__name__
+                log.warning("Zalo does not take the webhook", extra={"account": account.account})
+                await asyncio.sleep(ANNOUNCE_AGAIN)
+            else:
+                channel.problem = ""
+                return
+
+    poller = ZaloBotPoller(channel, means.accept, means.wake, means.clock, rng=random.Random())
+    return Wired(channel, announce if webhook else poller.run, channel.stop)
+
+
+def _is_on(options: Mapping[str, Any], name: str) -> bool:
+    return str(options.get(name) or "").lower() in ("1", "true", "yes", "on")

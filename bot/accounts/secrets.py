@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.accounts.book import AccountBook
 
-LEASE: Final = timedelta(seconds=60)
+LEASE: Final = timedelta(seconds=120)
 """Longer than renewing a token takes; a process that died in the middle is waited for so long."""
 LOOK: Final = 0.2
 """Seconds between two tries to get the right."""
@@ -45,7 +45,7 @@ class SecretKeeper:
         await self._book.renew_secrets(self._channel, self._account, secrets)
 
     @asynccontextmanager
-    async def exclusively(self) -> AsyncIterator[None]:
+    async def lease(self) -> AsyncIterator[None]:
         """Wait until nobody else, here or in another process, changes these secrets; keep others away meanwhile."""
         async with self._here:
             while not await self._book.take_renewal(self._channel, self._account, self._owner, LEASE):

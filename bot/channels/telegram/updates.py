@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,6 +17,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.outcomes import from_telegram, seconds
 from bot.channels.telegram.parse import CHANNEL
+from bot.channels.webhook import body_of, object_of, stored
 from bot.clock import Clock
 from bot.messages import Incoming
 from bot.storage.database import Database
@@ -28,8 +28,6 @@ LONG_POLL: Final = 25
 PATIENCE: Final = (1, 2, 5, 10, 30)
 """Seconds before the next try after so many failures in a row."""
 MAX_BODY: Final = 1024 * 1024
-STORED_WITHIN: Final = 5.0
-"""Seconds after which a webhook's update counts as not stored; Telegram then sends it again."""
 
 Accept = Callable[[Incoming], Awaitable[Any]]
 log = logging.getLogger(__name__)
@@ -165,41 +163,20 @@ def webhook_router(channels: Mapping[str, TelegramChannel], accept: Accept, cloc
 
 
 async def take_webhook(channel: TelegramChannel, request: Request, accept: Accept, clock: Clock) -> Response:
-    """Answer one delivery: refuse without the secret, store, then say 200; what cannot be stored in time gets 503.
-
-    What Telegram hears is 503 also when storing ends after all, a moment later: the repetition is then known.
-    """
+    """Answer one delivery: refuse without the secret, store, then say 200; what cannot be stored in time gets 503."""
     given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
     if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
         return Response(status_code=403)
-    body = await _body(request)
+    body = await body_of(request, MAX_BODY)
     if body is None:
         return Response(status_code=413)
-    try:
-        raw = json.loads(body)
-    except (ValueError, RecursionError):
-        return Response(status_code=400)
-    if not isinstance(raw, dict):
+    if (raw := object_of(body)) is None:
         return Response(status_code=400)
     await channel.identify_if_needed()
     incoming = channel.parse(raw, clock())
     if incoming is None:
         return Response(status_code=200)
-    try:
-        async with asyncio.timeout(STORED_WITHIN):
-            await accept(incoming)
-    except Exception as error:
-        log.error("an update could not be stored", extra={"account": channel.account, "error": type(error).__name__})
-        return Response(status_code=503)
-    channel.acknowledge_soon(raw)
-    return Response(status_code=200)
-
-
-async def _body(request: Request) -> bytes | None:
-    """Return the body; None if it is larger than any update is."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return None
-    return body
+    answer = await stored(accept(incoming), channel.account)
+    if answer.status_code == 200:
+        channel.acknowledge_soon(raw)
+    return answer

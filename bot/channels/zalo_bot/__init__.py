@@ -5,11 +5,11 @@ from __future__ import annotations
 from bot.channels.zalo_bot.api import API_URL
 from bot.channels.zalo_bot.channel import ZaloBotChannel, ZaloBotError
 from bot.channels.zalo_bot.quota import FREE, Quota
-from bot.channels.zalo_bot.updates import ZaloBotPoller, webhook_router
+from bot.channels.zalo_bot.updates import ZaloBotPoller, take_webhook, webhook_router
 from bot.clock import Clock
 from bot.storage.database import Database
 
-__all__ = ["ZaloBotChannel", "ZaloBotError", "ZaloBotPoller", "webhook_router", "zalo_bot_channel"]
+__all__ = ["ZaloBotChannel", "ZaloBotError", "ZaloBotPoller", "take_webhook", "webhook_router", "zalo_bot_channel"]
 
 
 def zalo_bot_channel(

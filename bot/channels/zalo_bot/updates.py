@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import random
 import time
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from bot.channels.webhook import body_of, object_of, stored
 from bot.channels.zalo_bot.api import Refused
 from bot.channels.zalo_bot.channel import ZaloBotChannel, ZaloBotError
 from bot.clock import Clock
@@ -142,10 +142,8 @@ class ZaloBotPoller:
         return True
 
 
-def webhook_router(
-    channels: Mapping[str, ZaloBotChannel], accept: Accept, wake: Callable[[], None], clock: Clock
-) -> APIRouter:
-    """Return the webhook's route: refuse without the secret, store, then say 200; what cannot be stored gets 503."""
+def webhook_router(channels: Mapping[str, ZaloBotChannel], accept: Accept, clock: Clock) -> APIRouter:
+    """Return the webhook's route over some accounts (see `take_webhook`)."""
     router = APIRouter(tags=["channels"])
 
     @router.post("/channels/zalo-bot/{account}/webhook")
@@ -154,37 +152,22 @@ def webhook_router(
         channel = channels.get(account)
         if channel is None:
             return Response(status_code=404)
-        given = request.headers.get("X-Bot-Api-Secret-Token", "")
-        if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
-            return Response(status_code=403)
-        body = await _body(request)
-        if body is None:
-            return Response(status_code=413)
-        try:
-            raw = json.loads(body)
-        except (ValueError, RecursionError):
-            return Response(status_code=400)
-        if not isinstance(raw, dict):
-            return Response(status_code=400)
-        incoming = channel.parse(raw, clock())
-        if incoming is None:
-            return Response(status_code=200)
-        try:
-            await accept(incoming)
-        except Exception as error:
-            log.error("an update could not be stored", extra={"account": account, "error": type(error).__name__})
-            return Response(status_code=503)
-        wake()
-        return Response(status_code=200)
+        return await take_webhook(channel, request, accept, clock)
 
     return router
 
 
-async def _body(request: Request) -> bytes | None:
-    """Return the body; None if it is larger than any update is."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return None
-    return body
+async def take_webhook(channel: ZaloBotChannel, request: Request, accept: Accept, clock: Clock) -> Response:
+    """Answer one delivery: refuse without the secret, store, then say 200; what cannot be stored in time gets 503."""
+    given = request.headers.get("X-Bot-Api-Secret-Token", "")
+    if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
+        return Response(status_code=403)
+    body = await body_of(request, MAX_BODY)
+    if body is None:
+        return Response(status_code=413)
+    if (raw := object_of(body)) is None:
+        return Response(status_code=400)
+    incoming = channel.parse(raw, clock())
+    if incoming is None:
+        return Response(status_code=200)
+    return await stored(accept(incoming), channel.account)

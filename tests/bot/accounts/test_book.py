@@ -147,14 +147,14 @@ async def test_one_at_a_time_renews_and_a_dead_one_is_waited_for(book: AccountBo
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
-        clock.pass_(seconds=20)
+        clock.pass_(seconds=40)
 
-    died = SecretKeeper(book, "telegram", "phu-thong", "dead").exclusively()
+    died = SecretKeeper(book, "telegram", "phu-thong", "dead").lease()
     await died.__aenter__()
     keeper = SecretKeeper(book, "telegram", "phu-thong", "b", sleep=sleep)
-    async with keeper.exclusively():
+    async with keeper.lease():
         await keeper.write({"token": "renewed"})
     assert len(slept) == 4
     assert await keeper.read() == {"token": "renewed"}
-    async with SecretKeeper(book, "telegram", "phu-thong", "c", sleep=sleep).exclusively():
+    async with SecretKeeper(book, "telegram", "phu-thong", "c", sleep=sleep).lease():
         assert len(slept) == 4

@@ -408,9 +408,7 @@ class TestTheWebhook:
         unguarded = ZaloBotChannel("open", TOKEN, api_url=url)
         app = FastAPI()
         accounts = {"default": channel, "open": unguarded}
-        app.include_router(
-            webhook_router(accounts, lambda incoming: accept(database, incoming), lambda: None, lambda: MORNING)
-        )
+        app.include_router(webhook_router(accounts, lambda incoming: accept(database, incoming), lambda: MORNING))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as opened:
             yield opened
         await unguarded.stop()
@@ -444,7 +442,7 @@ class TestTheWebhook:
             raise OSError("disk full")
 
         app = FastAPI()
-        app.include_router(webhook_router({"default": channel}, full, lambda: None, lambda: MORNING))
+        app.include_router(webhook_router({"default": channel}, full, lambda: MORNING))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             answer = await client.post(HOOK, content=SAID, headers={"X-Bot-Api-Secret-Token": SECRET})
         assert answer.status_code == 503
@@ -459,7 +457,7 @@ class TestTheWebhook:
         async def store(incoming: Incoming) -> None:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(accept(database, incoming), loop))
 
-        app.include_router(webhook_router({"default": channel}, store, lambda: None, lambda: MORNING))
+        app.include_router(webhook_router({"default": channel}, store, lambda: MORNING))
         emulator.webhook = {"url": "https://public.example", "secret_token": "12345678"}
         channel.secret = "12345678"
         emulator.message(CHAT, "một")
