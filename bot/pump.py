@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from bot.messages import Incoming
 from bot.sender import Sender
 from bot.turns import Turns
-from bot.work import LeaseLost, Work
+from bot.work import LEASE, LeaseLost, Work
 
 IDLE: Final = 0.5
 """Seconds between looks when nothing wakes the pump: the delay of a retry, or of work left by a dead process."""
@@ -31,7 +31,7 @@ class Pump:
         self._turns = turns
         self._sender = sender
         self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[datetime | None]] = set()
+        self._running: dict[asyncio.Task[datetime | None], Work] = {}
         self._stopping = True
         self._crowded = False
 
@@ -51,6 +51,7 @@ class Pump:
     async def run(self) -> None:
         """Work until cancelled; conversations in hand are finished or given back."""
         self._stopping = False
+        renewing = asyncio.create_task(self._renew())
         try:
             while True:
                 self._wake.clear()
@@ -58,11 +59,12 @@ class Pump:
                     await self._sleep()
         finally:
             self._stopping = True
+            renewing.cancel()
             if self._running:
                 await asyncio.wait(self._running, timeout=ENDING)
             for task in self._running:
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(renewing, *self._running, return_exceptions=True)
 
     async def _look(self) -> bool:
         """Take in hand what is ready; False if there is nothing, or no hand free."""
@@ -81,13 +83,22 @@ class Pump:
         self._crowded = len(taken) == free
         return bool(taken)
 
+    async def _renew(self) -> None:
+        """Keep the leases of what takes long: a slow messenger."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            try:
+                await self._turns.renew(self._running.values())
+            except DBAPIError as error:
+                log.error("leases could not be renewed", extra={"error": type(error).__name__})
+
     def _begin(self, held: Work) -> None:
         task = asyncio.create_task(self._work(held))
-        self._running.add(task)
+        self._running[task] = held
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[datetime | None]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         if task.cancelled():
             return
         if (error := task.exception()) is not None:

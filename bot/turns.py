@@ -7,7 +7,7 @@ when its lease ends, any process takes it up again (`bot.work`). Nothing is sent
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Protocol
@@ -188,6 +188,11 @@ class Turns:
         return await self._database.unit(
             lambda connection: work.hold(connection, conversation_id, self.owner, self._clock())
         )
+
+    async def renew(self, held: Iterable[Work]) -> None:
+        """Keep conversations in hand for longer."""
+        now, works = self._clock(), tuple(held)
+        await self._database.unit(lambda connection: work.renew(connection, works, now))
 
     async def release(self, held: Work) -> datetime | None:
         """Give a conversation back; return when it next needs somebody."""

@@ -7,7 +7,7 @@ under a lease it no longer holds is refused (`LeaseLost`), so nobody answers twi
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,7 +19,8 @@ from bot.messages import Address
 from bot.storage.database import aware
 from bot.storage.tables import channel_account, conversation, inbox, outbox
 
-LEASE: Final = timedelta(seconds=60)
+LEASE: Final = timedelta(seconds=15)
+"""How long after the death of a process its conversations are taken over. Work that takes longer is renewed meanwhile."""
 OPEN: Final = ("queued", "sending")
 """States of an outbox row that still has to leave."""
 
@@ -102,6 +103,13 @@ def _lease(
     ]
 
 
+def renew(connection: Connection, held: Iterable[Work], now: datetime) -> None:
+    """Prolong the leases of conversations in hand; one that was lost stays lost."""
+    leases = {"leases": sorted({work.lease for work in held}), "until": now + LEASE}
+    if leases["leases"]:
+        connection.execute(_RENEW, leases)
+
+
 def still_ours(connection: Connection, work: Work, **values: Any) -> None:
     """Write something into a conversation in hand, and lock it for the rest of the transaction.
 
@@ -169,6 +177,11 @@ _QUEUED: Final = (
 )
 _HELD: Final = select(channel_account.c.channel, channel_account.c.account, channel_account.c.held_until).where(
     channel_account.c.held_until > bindparam("now")
+)
+_RENEW: Final = (
+    update(conversation)
+    .where(conversation.c.lease_owner.in_(bindparam("leases", expanding=True)))
+    .values(lease_until=bindparam("until"))
 )
 _GIVE: Final = (
     update(conversation)

@@ -156,7 +156,7 @@ async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(
     with pytest.raises(KeyboardInterrupt):
         await send(sender(database, Dies(), clock), database, conversation_id, clock)
     assert (await states(database))[0][0] == "queued"
-    clock.pass_(seconds=61)
+    clock.pass_(seconds=16)
     channel = FakeChannel(outcomes=[Sent("9")])
     await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một"]
