@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, bindparam, case, update
+from sqlalchemy import Connection, Insert, RowMapping, Update, bindparam, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.conversation.model import Session
 from bot.messages import ACTS, Address, Incoming, masked
-from bot.storage.database import Database
-from bot.storage.tables import Moment, conversation, inbox
+from bot.storage.database import Database, aware
+from bot.storage.tables import ACCEPTED, DEAD, DONE, Moment, conversation, inbox
+from bot.work import LEASE, Work, new_lease
 
-ACCEPTED, DONE, DEAD = "accepted", "done", "dead"
-"""States of an inbox row: waiting for its turn; answered (or needing no answer); given up, with a reason."""
+__all__ = ["ACCEPTED", "DEAD", "DONE", "Stored", "accept", "conversation_of", "store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a message at the door. `new` is False if the messenger sent it before."""
+
+    conversation_id: int
+    new: bool
+    held: Work | None = None
+    """The conversation in hand, if it was asked for and nothing else waited in it."""
 
 
 async def accept(database: Database, incoming: Incoming) -> tuple[int, bool]:
@@ -23,37 +35,59 @@ async def accept(database: Database, incoming: Incoming) -> tuple[int, bool]:
         The conversation's id, and whether the message is new (False: the messenger sent it before).
     """
     safe = masked(incoming)
-    return await database.unit(lambda connection: store(connection, safe))
+    stored = await database.unit(lambda connection: store(connection, safe))
+    return stored.conversation_id, stored.new
 
 
-def store(connection: Connection, safe: Incoming) -> tuple[int, bool]:
-    """Store a masked message within a unit of work (see `accept`)."""
-    statements = _STATEMENTS[connection.dialect.name]
-    conversation_id = conversation_of(connection, safe.address, safe.received_at)
-    stored = connection.execute(
-        statements["inbox"],
-        {
-            "conversation_id": conversation_id,
-            "channel": safe.address.channel,
-            "account": safe.address.account,
-            "update_id": safe.update_id,
-            "kind": safe.kind,
-            "text": safe.text,
-            "personal": list(safe.personal),
-            "received_at": safe.received_at,
-            "state": ACCEPTED,
-            "attempts": 0,
-        },
+def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | None = None) -> Stored:
+    """Store a masked message within a unit of work (see `accept`).
+
+    Args:
+        taker: name of a process and the time now: take the conversation in hand for it, if nothing else waits in it.
+    """
+    row = _conversation(connection, safe.address, safe.received_at)
+    lease = new_lease(taker[0]) if taker is not None and _is_idle(row, taker[1]) else None
+    message = {
+        "conversation_id": row["id"],
+        "channel": safe.address.channel,
+        "account": safe.address.account,
+        "update_id": safe.update_id,
+        "kind": safe.kind,
+        "text": safe.text,
+        "personal": list(safe.personal),
+        "received_at": safe.received_at,
+        "state": ACCEPTED,
+        "attempts": 0 if lease is None else 1,
+    }
+    number = connection.execute(_STATEMENTS[connection.dialect.name]["inbox"], message).scalar_one_or_none()
+    if number is None:
+        return Stored(row["id"], new=False)
+    values: dict[str, Any] = {"which": row["id"], "now": safe.received_at}
+    if lease is not None and taker is not None:
+        values |= {"lease": lease, "until": taker[1] + LEASE}
+    connection.execute(_NOTE[safe.kind in ACTS, lease is not None], values)
+    if lease is None:
+        return Stored(row["id"], new=True)
+    held = Work(
+        conversation_id=row["id"],
+        address=safe.address,
+        lease=lease,
+        session=row["session"],
+        subscribed=row["subscribed"],
+        silent_until=aware(row["silent_until"]),
+        waiting=(message | {"id": number},),
+        queued=(),
     )
-    new = stored.first() is not None
-    if new:
-        statement = _TURNED_TO_US if safe.kind in ACTS else _READY
-        connection.execute(statement, {"which": conversation_id, "now": safe.received_at})
-    return conversation_id, new
+    return Stored(row["id"], new=True, held=held)
 
 
-def conversation_of(connection: Connection, address: Address, now: Any) -> int:
+def conversation_of(connection: Connection, address: Address, now: datetime) -> int:
     """Return the id of the conversation at an address, made if it is new."""
+    return int(_conversation(connection, address, now)["id"])
+
+
+def _conversation(connection: Connection, address: Address, now: datetime) -> RowMapping:
+    """Return the conversation at an address, made if it is new, and locked for the rest of the transaction."""
     values = {
         "channel": address.channel,
         "account": address.account,
@@ -63,17 +97,27 @@ def conversation_of(connection: Connection, address: Address, now: Any) -> int:
         "created_at": now,
         "last_seen_at": now,
     }
-    found = connection.execute(_STATEMENTS[connection.dialect.name]["conversation"], values)
-    return int(found.scalar_one())
+    return connection.execute(_STATEMENTS[connection.dialect.name]["conversation"], values).mappings().one()
+
+
+def _is_idle(row: RowMapping, now: datetime) -> bool:
+    """Whether nothing waits in a conversation, and nobody has it in hand."""
+    until = aware(row["lease_until"])
+    return row["ready_at"] is None and (until is None or until < now)
 
 
 def _statements(dialect: Any) -> dict[str, Insert]:
     met = dialect.insert(conversation)
-    # Nothing is changed in one that is known; but only a statement that changes something tells its id.
+    # Nothing is changed in one that is known; but only a statement that changes something tells what is there.
     known = {"chat": met.excluded.chat}
     return {
         "conversation": met.on_conflict_do_update(index_elements=["channel", "account", "chat"], set_=known).returning(
-            conversation.c.id
+            conversation.c.id,
+            conversation.c.session,
+            conversation.c.subscribed,
+            conversation.c.silent_until,
+            conversation.c.ready_at,
+            conversation.c.lease_until,
         ),
         "inbox": dialect.insert(inbox)
         .on_conflict_do_nothing(index_elements=["channel", "account", "update_id"])
@@ -81,11 +125,20 @@ def _statements(dialect: Any) -> dict[str, Insert]:
     }
 
 
+def _note(*, act: bool, take: bool) -> Update:
+    """Note in a conversation that something waits in it: an act of the citizen's or not, taken in hand or not."""
+    noted = update(conversation).where(conversation.c.id == bindparam("which")).values(ready_at=bindparam("now"))
+    if act:
+        # A messenger's retries come late: an older act must not take the place of a younger one.
+        before = conversation.c.last_seen_at
+        noted = noted.values(
+            last_seen_at=case((before < bindparam("now"), bindparam("now", type_=Moment)), else_=before)
+        )
+    if take:
+        noted = noted.values(lease_owner=bindparam("lease"), lease_until=bindparam("until"))
+    return noted
+
+
 _FRESH: Final = Session().as_dict()
 _STATEMENTS: Final = {"sqlite": _statements(sqlite), "postgresql": _statements(postgresql)}
-_READY: Final = update(conversation).where(conversation.c.id == bindparam("which")).values(ready_at=bindparam("now"))
-# A messenger's retries come late: an older act must not take the place of a younger one.
-_SEEN: Final = case(
-    (conversation.c.last_seen_at < bindparam("now"), bindparam("now", type_=Moment)), else_=conversation.c.last_seen_at
-)
-_TURNED_TO_US: Final = _READY.values(last_seen_at=_SEEN)
+_NOTE: Final = {(act, take): _note(act=act, take=take) for act in (True, False) for take in (True, False)}

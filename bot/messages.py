@@ -177,6 +177,7 @@ class Channels:
 
     def __init__(self, by_key: Mapping[tuple[str, str], Channel] | None = None) -> None:
         self._by_key: dict[tuple[str, str], Channel] = dict(by_key or {})
+        self._held: Mapping[tuple[str, str], datetime] = {}
 
     def get(self, channel: str, account: str) -> Channel | None:
         """Return one account; None if this process does not have it."""
@@ -185,6 +186,14 @@ class Channels:
     def present(self) -> list[tuple[str, str]]:
         """Return channel and account of what there is now."""
         return sorted(self._by_key)
+
+    def held_until(self, channel: str, account: str) -> datetime | None:
+        """Return until when a messenger asked an account to wait, whichever process heard it."""
+        return self._held.get((channel, account))
+
+    def hold(self, held: Mapping[tuple[str, str], datetime]) -> None:
+        """Take over what all processes were told."""
+        self._held = held
 
     def put(self, channel: Channel) -> None:
         """Add or replace an account."""

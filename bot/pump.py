@@ -42,10 +42,10 @@ class Pump:
     async def accept(self, incoming: Incoming) -> None:
         """Store a message; if this process has a hand free it is worked on at once. Committed when this returns."""
         free = not self._stopping and len(self._running) < AT_ONCE
-        _, new, held = await self._turns.accept(incoming, take=free)
-        if held is not None:
-            self._begin(held)
-        elif new:
+        stored = await self._turns.accept(incoming, take=free)
+        if stored.held is not None:
+            self._begin(stored.held)
+        elif stored.new:
             self.wake()
 
     async def run(self) -> None:

@@ -129,7 +129,8 @@ class Sender:
         """How long the account has to wait, whichever process was told so."""
         key = (held.address.channel, held.address.account)
         now = self._clock()
-        until = max((m for m in (self._held.get(key), held.held_until) if m is not None), default=now)
+        told = (self._held.get(key), self._channels.held_until(*key))
+        until = max((moment for moment in told if moment is not None), default=now)
         left = until - now
         if self._throttle is not None:
             left = max(left, timedelta(seconds=self._throttle.held(*key)))

@@ -7,12 +7,12 @@ when its lease ends, any process takes it up again (`bot.work`). Nothing is sent
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from bot import work
 from bot.clock import ZONE, Clock
@@ -36,10 +36,10 @@ from bot.conversation.model import (
     Unsubscribed,
     WardChosen,
 )
-from bot.inbox import DEAD, DONE, store
+from bot.inbox import Stored, store
 from bot.messages import ACTS, Incoming, masked
 from bot.storage.database import Database, aware
-from bot.storage.tables import conversation, inbox, outbox, review
+from bot.storage.tables import DEAD, DONE, conversation, inbox, outbox, review
 from bot.work import Work
 
 MAX_ATTEMPTS: Final = 3
@@ -112,7 +112,7 @@ class Answered:
 class _Worked:
     """A message with the turn that answers it; without a turn it is put aside for `reason`, or tried again."""
 
-    row: RowMapping
+    row: Mapping[str, Any]
     turn: Turn | None
     confidence: float | None = None
     reason: str = ""
@@ -153,23 +153,16 @@ class Turns:
         self._record = record
         self._direct = direct
 
-    async def accept(self, incoming: Incoming, *, take: bool = False) -> tuple[int, bool, Work | None]:
+    async def accept(self, incoming: Incoming, *, take: bool = False) -> Stored:
         """Store a message; commit before returning (see `bot.inbox.accept`).
 
         Args:
-            take: also take its conversation in hand if it is free, in the same transaction.
-
-        Returns:
-            The conversation's id, whether the message is new, and the conversation if it was taken.
+            take: also take its conversation in hand if nothing else waits in it, in the same transaction.
         """
         safe = masked(incoming)
 
-        def unit(connection: Connection) -> tuple[int, bool, Work | None]:
-            conversation_id, new = store(connection, safe)
-            taken = work.take(connection, conversation_id, self.owner, self._clock()) if take and new else None
-            return conversation_id, new, taken
-
-        return await self._database.unit(unit)
+        taker = (self.owner, self._clock()) if take else None
+        return await self._database.unit(lambda connection: store(connection, safe, taker))
 
     async def take_ready(self, limit: int = 20) -> list[Work]:
         """Take up to `limit` conversations in hand that have something to do, the longest waiting first."""
@@ -246,7 +239,9 @@ class Turns:
                 silent_until = None
         return done, _Left(session, silent_until)
 
-    def _turn(self, row: RowMapping, session: Session, today: date, *, silent: bool) -> tuple[Turn, float | None]:
+    def _turn(
+        self, row: Mapping[str, Any], session: Session, today: date, *, silent: bool
+    ) -> tuple[Turn, float | None]:
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
@@ -273,12 +268,12 @@ class Turns:
 
     def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: _Left, now: datetime) -> Answered:
         """Write the turns down, with all that follows from them."""
-        work.still_ours(connection, held)
         values: dict[str, Any] = {}
         ended: list[Ended] = []
         leaving = [_stored(row) for row in held.queued]
         for one in done:
             if one.forgets:
+                work.still_ours(connection, held)
                 return Answered(tuple(ended), (), True, forget(connection, held, one.row["id"]))
             if one.turn is None:
                 replies = self._put_aside(connection, one, now)
@@ -300,11 +295,11 @@ class Turns:
             ended.append(Ended(one.row["id"], replies, status, topic, aspect))
         if ended:
             values |= {"session": left.session.as_dict(), "silent_until": left.silent_until}
-            work.still_ours(connection, held, **values)
         direct = self._direct(held.address.channel)
-        given_back = direct or not leaving
-        ready_at = work.release(connection, held) if given_back else None
-        return Answered(tuple(ended), () if direct else tuple(leaving), given_back, ready_at)
+        if direct or not leaving:
+            return Answered(tuple(ended), (), True, work.release(connection, held, **values))
+        work.still_ours(connection, held, **values)
+        return Answered(tuple(ended), tuple(leaving), given_back=False)
 
     def _tell(self, connection: Connection, held: Work, one: _Worked, now: datetime) -> None:
         """Record a turn for the analytics."""
@@ -326,7 +321,7 @@ class Turns:
         self._record(connection, taken)
 
     def _apply(
-        self, connection: Connection, effect: Effect, row: RowMapping, turn: Turn, now: datetime, held: Work
+        self, connection: Connection, effect: Effect, row: Mapping[str, Any], turn: Turn, now: datetime, held: Work
     ) -> dict[str, Any]:
         """Carry out one effect; return the columns of the conversation it changes."""
         match effect:
@@ -395,7 +390,7 @@ class Turns:
 _PUT: Final = insert(outbox).returning(outbox.c.id)
 
 
-def _stored(row: RowMapping) -> Leaving:
+def _stored(row: Mapping[str, Any]) -> Leaving:
     due_at = aware(row["next_attempt_at"])
     assert due_at is not None
     return Leaving(row["id"], reply_from_json(row["reply"]), row["attempts"], due_at)

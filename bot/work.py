@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, case, or_, select, update
 
-from bot.inbox import ACCEPTED
 from bot.messages import Address
 from bot.storage.database import aware
-from bot.storage.tables import channel_account, conversation, inbox, outbox
+from bot.storage.tables import ACCEPTED, conversation, inbox, outbox
 
 LEASE: Final = timedelta(seconds=15)
 """How long after the death of a process its conversations are taken over. Work that takes longer is renewed meanwhile."""
@@ -40,10 +39,13 @@ class Work:
     subscribed: bool
     silent_until: datetime | None
     """A human officer speaks here."""
-    held_until: datetime | None
-    """The messenger asked this account to wait."""
-    waiting: tuple[RowMapping, ...]
-    queued: tuple[RowMapping, ...]
+    waiting: tuple[Mapping[str, Any], ...]
+    queued: tuple[Mapping[str, Any], ...]
+
+
+def new_lease(owner: str) -> str:
+    """Return a name for one lease that no other has."""
+    return f"{uuid.uuid4().hex[:16]}:{owner[:40]}"
 
 
 def take_ready(connection: Connection, owner: str, now: datetime, limit: int) -> list[Work]:
@@ -70,22 +72,19 @@ def _lease(
 ) -> list[Work]:
     if not ids:
         return []
-    lease = f"{uuid.uuid4().hex[:16]}:{owner[:40]}"
+    lease = new_lease(owner)
     taken = connection.execute(_TAKE, {"ids": ids, "now": now, "lease": lease, "until": now + LEASE})
     mine: dict[int, RowMapping] = {row["id"]: row for row in taken.mappings()}
     if not mine:
         return []
     waiting: dict[int, list[RowMapping]] = {}
     queued: dict[int, list[RowMapping]] = {}
-    held: dict[tuple[str, str], datetime | None] = {}
     if reading:
         # Counted before it is tried: a message that kills the process is put aside one day like one that raises.
         for message in connection.execute(_TRY, {"ids": list(mine)}).mappings():
             waiting.setdefault(message["conversation_id"], []).append(message)
         for reply in connection.execute(_QUEUED, {"ids": list(mine)}).mappings():
             queued.setdefault(reply["conversation_id"], []).append(reply)
-        waits = connection.execute(_HELD, {"now": now})
-        held = {(row.channel, row.account): aware(row.held_until) for row in waits}
     return [
         Work(
             conversation_id=key,
@@ -94,9 +93,8 @@ def _lease(
             session=row["session"],
             subscribed=row["subscribed"],
             silent_until=aware(row["silent_until"]),
-            held_until=held.get((row["channel"], row["account"])),
-            waiting=tuple(sorted(waiting.get(key, ()), key=lambda r: int(r["id"]))),
-            queued=tuple(queued.get(key, ())),
+            waiting=tuple(sorted(waiting.get(key, []), key=lambda r: int(r["id"]))),
+            queued=tuple(queued.get(key, [])),
         )
         for key in ids
         if (row := mine.get(key)) is not None
@@ -123,16 +121,24 @@ def still_ours(connection: Connection, work: Work, **values: Any) -> None:
         raise LeaseLost(str(work.conversation_id))
 
 
-def release(connection: Connection, work: Work) -> datetime | None:
-    """Give a conversation back; return when it next needs somebody, None if nothing waits in it.
+def release(connection: Connection, work: Work, **values: Any) -> datetime | None:
+    """Give a conversation back, with what else is to be written into it; return when it next needs somebody.
 
-    The row is locked by the first statement: a message that is accepted meanwhile then either is seen by the second, or
-    makes the conversation ready after us. Does nothing where the lease was lost.
+    On PostgreSQL the row is locked first: a message that is accepted meanwhile then either is seen by what looks for waiting
+    work, or makes the conversation ready after us. Does nothing where the lease was lost.
+
+    Raises:
+        LeaseLost: there is something to be written, and the conversation is in other hands.
     """
-    given = connection.execute(_GIVE, {"which": work.conversation_id, "lease": work.lease})
-    if given.rowcount != 1:
+    which = {"which": work.conversation_id, "lease": work.lease}
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK, which)
+    given = connection.execute(_GIVE.values(**values) if values else _GIVE, which).one_or_none()
+    if given is None:
+        if values:
+            raise LeaseLost(str(work.conversation_id))
         return None
-    return aware(connection.execute(_NEXT, {"which": work.conversation_id}).scalar_one_or_none())
+    return aware(given.ready_at)
 
 
 _FREE = or_(conversation.c.lease_until.is_(None), conversation.c.lease_until < bindparam("now"))
@@ -175,18 +181,10 @@ _QUEUED: Final = (
     .where(outbox.c.conversation_id.in_(bindparam("ids", expanding=True)), outbox.c.state.in_(OPEN))
     .order_by(outbox.c.id)
 )
-_HELD: Final = select(channel_account.c.channel, channel_account.c.account, channel_account.c.held_until).where(
-    channel_account.c.held_until > bindparam("now")
-)
 _RENEW: Final = (
     update(conversation)
     .where(conversation.c.lease_owner.in_(bindparam("leases", expanding=True)))
     .values(lease_until=bindparam("until"))
-)
-_GIVE: Final = (
-    update(conversation)
-    .where(conversation.c.id == bindparam("which"), conversation.c.lease_owner == bindparam("lease"))
-    .values(lease_owner=None, lease_until=None)
 )
 # Replies leave in order, so the first one decides: a later one that is due now has to wait for it.
 _FIRST_WAITING = (
@@ -203,9 +201,15 @@ _FIRST_QUEUED = (
     .limit(1)
     .scalar_subquery()
 )
-_NEXT: Final = (
+_MINE = (conversation.c.id == bindparam("which"), conversation.c.lease_owner == bindparam("lease"))
+_LOCK: Final = select(conversation.c.id).where(*_MINE).with_for_update()
+_GIVE: Final = (
     update(conversation)
-    .where(conversation.c.id == bindparam("which"))
-    .values(ready_at=case((_FIRST_WAITING.is_not(None), _FIRST_WAITING), else_=_FIRST_QUEUED))
+    .where(*_MINE)
+    .values(
+        lease_owner=None,
+        lease_until=None,
+        ready_at=case((_FIRST_WAITING.is_not(None), _FIRST_WAITING), else_=_FIRST_QUEUED),
+    )
     .returning(conversation.c.ready_at)
 )

@@ -20,7 +20,7 @@ from bot.accounts import Account, AccountBook, NoAccount, Unreadable
 from bot.accounts.book import Given
 from bot.messages import Channel, Channels
 
-LOOK: Final = 5.0
+LOOK: Final = 5
 """Seconds until a process notices that an account was added, changed or switched off."""
 RECEIVES: Final = timedelta(seconds=30)
 """How long after the death of the process that polled another one begins."""
@@ -93,15 +93,19 @@ class Switchboard:
     async def run(self) -> None:
         """Receive on all accounts, and take over what changes, until cancelled; within `loaded`."""
         known = {(given.channel, given.account) for given in self._given}
+        look = 0
         while True:
             try:
-                await self._book.forget_given(known)
-                await self.look()
-                await self._report()
+                self.channels.hold(await self._book.held())
+                if look == 0:
+                    await self._book.forget_given(known)
+                    await self.look()
+                    await self._report()
             except Exception as error:
                 # Mostly a database that is away for a moment. Nothing may end this loop: accounts would stand still.
                 log.warning("accounts: a look failed", extra={"error": type(error).__name__})
-            await self._sleep(LOOK)
+            look = (look + 1) % LOOK
+            await self._sleep(1.0)
 
     async def look(self, *, receiving: bool = True) -> None:
         """Take over what changed in the book."""

@@ -261,6 +261,15 @@ class AccountBook:
         async with self.database.read() as connection:
             return {(r.channel, r.account): r.version for r in await connection.execute(query)}
 
+    async def held(self) -> dict[tuple[str, str], datetime]:
+        """Return the accounts that a messenger asked to wait, and until when."""
+        query = select(channel_account.c.channel, channel_account.c.account, channel_account.c.held_until).where(
+            channel_account.c.held_until > self._clock()
+        )
+        async with self.database.read() as connection:
+            rows = await connection.execute(query)
+            return {(r.channel, r.account): until for r in rows if (until := aware(r.held_until)) is not None}
+
     # how an account fares
 
     async def report(self, channel: str, account: str, *, receiving: str, sending: str) -> None:

@@ -55,6 +55,9 @@ conversation = Table(
     Index("ix_conversation_audience", "subscribed", "ward"),
 )
 
+ACCEPTED, DONE, DEAD = "accepted", "done", "dead"
+"""States of an inbox row: waiting for its turn; answered (or needing no answer); given up, with a reason."""
+
 inbox = Table(
     "inbox",
     metadata,

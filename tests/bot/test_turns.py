@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,12 +179,28 @@ async def test_a_message_that_kills_every_process_is_put_aside(database: Databas
 async def test_a_message_is_taken_in_hand_as_it_is_accepted(database: Database, clock: Clock, turns: Turns) -> None:
     citizen = Citizen(database, clock)
     incoming = Incoming(Address("telegram", "default", citizen.chat), "5", "text", "làm hộ chiếu ở đâu", clock())
-    _, new, held = await turns.accept(incoming, take=True)
-    assert new
-    assert held is not None
-    assert (await turns.accept(incoming, take=True))[1:] == (False, None)
+    stored = await turns.accept(incoming, take=True)
+    assert stored.new
+    assert stored.held is not None
+    again = await turns.accept(incoming, take=True)
+    assert (again.new, again.held) == (False, None)
     assert await turns.take_ready() == []
-    assert len((await turns.answer(held)).leaving) == len(await citizen.got())
+    later = await turns.accept(replace(incoming, update_id="6", text="thế lệ phí bao nhiêu"), take=True)
+    assert (later.new, later.held) == (True, None)
+    assert len((await turns.answer(stored.held)).leaving) == len(await citizen.got())
+    await turns.release(stored.held)
+    assert await work(turns) == 1
+
+
+async def test_a_message_behind_others_is_not_taken_before_them(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
+    incoming = Incoming(Address("telegram", "default", citizen.chat), "9", "text", "thế mất mấy ngày", clock())
+    assert (await turns.accept(incoming, take=True)).held is None
+    assert await work(turns) == 2
+    answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
+    assert "7.000 đồng" in answers[0]
+    assert "3 ngày" in answers[1]
 
 
 async def test_consent_commune_and_subscription_are_kept(database: Database, clock: Clock, turns: Turns) -> None:

@@ -76,7 +76,8 @@ class Exchange:
         # Hashed together: one conversation cannot name another's message, and no character of the client's is stored.
         update_id = hashlib.sha256(f"{chat}:{message_id}".encode("utf-8", "surrogatepass")).hexdigest()
         incoming = Incoming(address(chat), update_id, kind, text, self._clock())
-        conversation_id, _, held = await self._turns.accept(incoming, take=True)
+        stored = await self._turns.accept(incoming, take=True)
+        held = stored.held
         deadline = time.monotonic() + self._patience
         pause = FIRST_PAUSE
         while True:
@@ -92,7 +93,7 @@ class Exchange:
                     break
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-            held = await self._turns.take(conversation_id)
+            held = await self._turns.take(stored.conversation_id)
         self._wake()
         return None
 
