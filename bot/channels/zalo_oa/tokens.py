@@ -92,9 +92,10 @@ def due(stored: Mapping[str, str], now: datetime) -> bool:
 
 def _moment(stored: Mapping[str, str], name: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(stored.get(name, ""))
+        found = datetime.fromisoformat(stored.get(name, ""))
     except ValueError:
         return None
+    return found if found.tzinfo is not None else None
 
 
 class Tokens:
