@@ -20,7 +20,7 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
         "source": None
         if source is None
         else {"title": source.title, "url": source.url, "seen_on": source.seen_on.isoformat()},
-    }
+    } | ({"first": reply.first} if reply.first != 1 else {})
 
 
 def reply_from_json(state: dict[str, Any]) -> Reply:
@@ -33,4 +33,5 @@ def reply_from_json(state: dict[str, Any]) -> Reply:
         source=None
         if source is None
         else SourceLine(source["title"], source["url"], date.fromisoformat(source["seen_on"])),
+        first=state.get("first", 1),
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import case, insert, literal, select, update
+from sqlalchemy import Connection, Insert, bindparam, case, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.model import Session
 from bot.messages import ACTS, Address, Incoming, masked
@@ -25,58 +23,69 @@ async def accept(database: Database, incoming: Incoming) -> tuple[int, bool]:
         The conversation's id, and whether the message is new (False: the messenger sent it before).
     """
     safe = masked(incoming)
-    async with database.write() as connection:
-        conversation_id = await conversation_of(connection, safe.address, safe.received_at)
-        upsert = postgresql.insert if not database.is_sqlite else sqlite.insert
-        result = await connection.execute(
-            upsert(inbox)
-            .values(
-                conversation_id=conversation_id,
-                channel=safe.address.channel,
-                account=safe.address.account,
-                update_id=safe.update_id,
-                kind=safe.kind,
-                text=safe.text,
-                personal=list(safe.personal),
-                received_at=safe.received_at,
-                state=ACCEPTED,
-                attempts=0,
-            )
-            .on_conflict_do_nothing(index_elements=["channel", "account", "update_id"])
-            .returning(inbox.c.id)
-        )
-        new = result.scalar_one_or_none() is not None
-        if new:
-            values: dict[str, Any] = {"ready_at": safe.received_at}
-            if safe.kind in ACTS:
-                # A messenger's retries come late: an older act must not take the place of a younger one.
-                seen, before = literal(safe.received_at, Moment), conversation.c.last_seen_at
-                values["last_seen_at"] = case((before < seen, seen), else_=before)
-            await connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(**values))
+    return await database.unit(lambda connection: store(connection, safe))
+
+
+def store(connection: Connection, safe: Incoming) -> tuple[int, bool]:
+    """Store a masked message within a unit of work (see `accept`)."""
+    statements = _STATEMENTS[connection.dialect.name]
+    conversation_id = conversation_of(connection, safe.address, safe.received_at)
+    stored = connection.execute(
+        statements["inbox"],
+        {
+            "conversation_id": conversation_id,
+            "channel": safe.address.channel,
+            "account": safe.address.account,
+            "update_id": safe.update_id,
+            "kind": safe.kind,
+            "text": safe.text,
+            "personal": list(safe.personal),
+            "received_at": safe.received_at,
+            "state": ACCEPTED,
+            "attempts": 0,
+        },
+    )
+    new = stored.first() is not None
+    if new:
+        statement = _TURNED_TO_US if safe.kind in ACTS else _READY
+        connection.execute(statement, {"which": conversation_id, "now": safe.received_at})
     return conversation_id, new
 
 
-async def conversation_of(connection: AsyncConnection, address: Address, now: datetime) -> int:
+def conversation_of(connection: Connection, address: Address, now: Any) -> int:
     """Return the id of the conversation at an address, made if it is new."""
-    where = (
-        (conversation.c.channel == address.channel)
-        & (conversation.c.account == address.account)
-        & (conversation.c.chat == address.chat)
-    )
-    found = (await connection.execute(select(conversation.c.id).where(where))).scalar_one_or_none()
-    if found is not None:
-        return int(found)
     values = {
         "channel": address.channel,
         "account": address.account,
         "chat": address.chat,
-        "session": Session().as_dict(),
+        "session": _FRESH,
         "subscribed": False,
         "created_at": now,
         "last_seen_at": now,
     }
-    if connection.dialect.name == "postgresql":
-        await connection.execute(postgresql.insert(conversation).values(**values).on_conflict_do_nothing())
-    else:
-        await connection.execute(insert(conversation).values(**values))
-    return int((await connection.execute(select(conversation.c.id).where(where))).scalar_one())
+    found = connection.execute(_STATEMENTS[connection.dialect.name]["conversation"], values)
+    return int(found.scalar_one())
+
+
+def _statements(dialect: Any) -> dict[str, Insert]:
+    met = dialect.insert(conversation)
+    # Nothing is changed in one that is known; but only a statement that changes something tells its id.
+    known = {"chat": met.excluded.chat}
+    return {
+        "conversation": met.on_conflict_do_update(index_elements=["channel", "account", "chat"], set_=known).returning(
+            conversation.c.id
+        ),
+        "inbox": dialect.insert(inbox)
+        .on_conflict_do_nothing(index_elements=["channel", "account", "update_id"])
+        .returning(inbox.c.id),
+    }
+
+
+_FRESH: Final = Session().as_dict()
+_STATEMENTS: Final = {"sqlite": _statements(sqlite), "postgresql": _statements(postgresql)}
+_READY: Final = update(conversation).where(conversation.c.id == bindparam("which")).values(ready_at=bindparam("now"))
+# A messenger's retries come late: an older act must not take the place of a younger one.
+_SEEN: Final = case(
+    (conversation.c.last_seen_at < bindparam("now"), bindparam("now", type_=Moment)), else_=conversation.c.last_seen_at
+)
+_TURNED_TO_US: Final = _READY.values(last_seen_at=_SEEN)

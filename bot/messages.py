@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -171,11 +172,24 @@ class Channel(Protocol):
         """Deliver one reply; every failure of the messenger comes back as a value."""
 
 
-@dataclass(frozen=True, slots=True)
 class Channels:
-    """The channel accounts of this process, by channel and account."""
+    """The channel accounts of this process, by channel and account. They come and go while it runs."""
 
-    by_key: dict[tuple[str, str], Channel] = field(default_factory=dict)
+    def __init__(self, by_key: Mapping[tuple[str, str], Channel] | None = None) -> None:
+        self._by_key: dict[tuple[str, str], Channel] = dict(by_key or {})
 
     def get(self, channel: str, account: str) -> Channel | None:
-        return self.by_key.get((channel, account))
+        """Return one account; None if this process does not have it."""
+        return self._by_key.get((channel, account))
+
+    def present(self) -> list[tuple[str, str]]:
+        """Return channel and account of what there is now."""
+        return sorted(self._by_key)
+
+    def put(self, channel: Channel) -> None:
+        """Add or replace an account."""
+        self._by_key[channel.name, channel.account] = channel
+
+    def remove(self, channel: str, account: str) -> None:
+        """Take an account out; what is on its way through it ends by itself."""
+        self._by_key.pop((channel, account), None)

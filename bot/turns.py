@@ -1,22 +1,22 @@
-"""Works off what was accepted: one conversation at a time under a lease, its messages in the order they came.
+"""Answers what was accepted: the messages of a conversation in hand, in the order they came.
 
 A turn, its replies and its effects are one transaction. A process that dies in the middle leaves the message accepted;
-when its lease ends, any process takes it up again.
+when its lease ends, any process takes it up again (`bot.work`). Nothing is sent here.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
+from bot import work
 from bot.clock import ZONE, Clock
-from bot.codec import reply_to_json
+from bot.codec import reply_from_json, reply_to_json
 from bot.conversation import takeover
 from bot.conversation.dialogue import Dialogue, Understand
 from bot.conversation.messages import say
@@ -36,14 +36,17 @@ from bot.conversation.model import (
     Unsubscribed,
     WardChosen,
 )
-from bot.inbox import ACCEPTED, DEAD, DONE
-from bot.messages import ACTS
+from bot.inbox import DEAD, DONE, store
+from bot.messages import ACTS, Incoming, masked
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, inbox, outbox, review
+from bot.work import Work
 
-LEASE: Final = timedelta(seconds=60)
 MAX_ATTEMPTS: Final = 3
 """A message that makes us fail this often is put aside with its reason; the citizen is told to ask again."""
+MAX_DEATHS: Final = 12
+"""A message that was taken up this often without an end: it kills the process, whatever else killed it besides."""
+DIED: Final = "process died"
 NO_BUTTON: Final = "noop"
 
 log = logging.getLogger(__name__)
@@ -70,7 +73,62 @@ class TurnTaken:
 class Record(Protocol):
     """Writes down a turn, within the turn's own transaction."""
 
-    async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None: ...
+    def __call__(self, connection: Connection, turn: TurnTaken, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a message ended: its place in the inbox, and what an answer to the request that brought it consists of."""
+
+    inbox_id: int
+    replies: tuple[Reply, ...]
+    status: str
+    topic: str | None
+    aspect: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A reply that is to leave: its place in the outbox, and how often it was tried."""
+
+    outbox_id: int
+    reply: Reply
+    attempts: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What answering a conversation in hand came to. `leaving` are the replies to send, in order."""
+
+    ended: tuple[Ended, ...]
+    leaving: tuple[Leaving, ...]
+    given_back: bool
+    ready_at: datetime | None = None
+    """Given back: when the conversation next needs somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """A message with the turn that answers it; without a turn it is put aside for `reason`, or tried again."""
+
+    row: RowMapping
+    turn: Turn | None
+    confidence: float | None = None
+    reason: str = ""
+    first: bool = False
+    ours: bool = True
+    """Said to the bot; not, while an officer speaks, to the officer."""
+    forgets: bool = False
+    """The citizen withdraws: everything about them is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a conversation is left with."""
+
+    session: Session
+    silent_until: datetime | None
 
 
 class Turns:
@@ -95,115 +153,106 @@ class Turns:
         self._record = record
         self._direct = direct
 
-    async def claim(self, limit: int = 20) -> list[int]:
-        """Lease up to `limit` conversations that have something to do, the longest waiting first."""
+    async def accept(self, incoming: Incoming, *, take: bool = False) -> tuple[int, bool, Work | None]:
+        """Store a message; commit before returning (see `bot.inbox.accept`).
+
+        Args:
+            take: also take its conversation in hand if it is free, in the same transaction.
+
+        Returns:
+            The conversation's id, whether the message is new, and the conversation if it was taken.
+        """
+        safe = masked(incoming)
+
+        def unit(connection: Connection) -> tuple[int, bool, Work | None]:
+            conversation_id, new = store(connection, safe)
+            taken = work.take(connection, conversation_id, self.owner, self._clock()) if take and new else None
+            return conversation_id, new, taken
+
+        return await self._database.unit(unit)
+
+    async def take_ready(self, limit: int = 20) -> list[Work]:
+        """Take up to `limit` conversations in hand that have something to do, the longest waiting first."""
+        return await self._database.unit(
+            lambda connection: work.take_ready(connection, self.owner, self._clock(), limit)
+        )
+
+    async def take(self, conversation_id: int) -> Work | None:
+        """Take one conversation in hand; None if somebody else has it."""
+        return await self._database.unit(
+            lambda connection: work.take(connection, conversation_id, self.owner, self._clock())
+        )
+
+    async def hold(self, conversation_id: int) -> Work | None:
+        """Take one conversation in hand for something else than its turns; None if somebody else has it."""
+        return await self._database.unit(
+            lambda connection: work.hold(connection, conversation_id, self.owner, self._clock())
+        )
+
+    async def renew(self, held: Iterable[Work]) -> None:
+        """Keep conversations in hand for longer."""
+        now, works = self._clock(), tuple(held)
+        await self._database.unit(lambda connection: work.renew(connection, works, now))
+
+    async def release(self, held: Work) -> datetime | None:
+        """Give a conversation back; return when it next needs somebody."""
+        return await self._database.unit(lambda connection: work.release(connection, held))
+
+    async def answer(self, held: Work) -> Answered:
+        """Answer what waits in a conversation in hand. It is given back at once if nothing then has to be sent.
+
+        Raises:
+            LeaseLost: the conversation is in other hands; nothing was written.
+        """
         now = self._clock()
-        free = or_(conversation.c.lease_until.is_(None), conversation.c.lease_until < now)
-        async with self._database.read() as connection:
-            query = (
-                select(conversation.c.id)
-                .where(conversation.c.ready_at <= now, free)
-                .order_by(conversation.c.ready_at)
-                .limit(limit)
-            )
-            waiting = list((await connection.execute(query)).scalars())
-        return [i for i in waiting if await self.lease(i)]
+        done, left = self._worked(held, now)
+        if not done and held.queued:
+            return Answered((), tuple(_stored(row) for row in held.queued), given_back=False)
+        return await self._database.unit(lambda connection: self._finish(connection, held, done, left, now))
 
-    async def lease(self, conversation_id: int) -> bool:
-        """Take one conversation for this process; False if somebody else has it."""
-        now = self._clock()
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                update(conversation)
-                .where(
-                    conversation.c.id == conversation_id,
-                    or_(conversation.c.lease_until.is_(None), conversation.c.lease_until < now),
-                )
-                .values(lease_owner=self.owner, lease_until=now + LEASE)
-            )
-        return result.rowcount == 1
-
-    async def release(self, conversation_id: int) -> None:
-        """Give a conversation back, and note when it next needs somebody."""
-        async with self._database.write() as connection:
-            # The row is locked first: a message accepted meanwhile then either is seen below, or sets ready_at after us.
-            result = await connection.execute(
-                update(conversation)
-                .where(conversation.c.id == conversation_id, conversation.c.lease_owner == self.owner)
-                .values(lease_owner=None, lease_until=None)
-            )
-            if result.rowcount == 0:
-                return
-            waiting = select(inbox.c.received_at).where(
-                inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED
-            )
-            # Replies leave in order, so the first one decides: a later one that is due now has to wait for it.
-            due = (
-                select(outbox.c.next_attempt_at)
-                .where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("queued", "sending")))
-                .order_by(outbox.c.id)
-                .limit(1)
-            )
-            ready = (await connection.execute(waiting.limit(1))).scalar_one_or_none()
-            if ready is None:
-                ready = (await connection.execute(due)).scalar_one_or_none()
-            await connection.execute(
-                update(conversation).where(conversation.c.id == conversation_id).values(ready_at=ready)
-            )
-
-    async def answer_waiting(self, conversation_id: int) -> int:
-        """Take all waiting turns of a leased conversation, in order; return how many."""
-        taken = 0
-        while await self._take_next(conversation_id):
-            taken += 1
-        return taken
-
-    async def _take_next(self, conversation_id: int) -> bool:
-        async with self._database.read() as connection:
-            row = (
-                (
-                    await connection.execute(
-                        select(
-                            inbox,
-                            conversation.c.session,
-                            conversation.c.subscribed,
-                            conversation.c.silent_until,
-                            conversation.c.channel.label("via"),
-                        )
-                        .join(conversation, conversation.c.id == inbox.c.conversation_id)
-                        .where(inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED)
-                        .order_by(inbox.c.id)
-                        .limit(1)
-                    )
-                )
-                .mappings()
-                .one_or_none()
-            )
-        if row is None:
-            return False
-        now = self._clock()
-        try:
-            if row["kind"] == "withdrawn":
-                await self._forget(row)
-                return True
-            held = takeover.silent(aware(row["silent_until"]), now)
-            turn, confidence = self._turn(row, now.astimezone(ZONE).date(), held=held)
-            await self._finish(row, turn, confidence, now, held=held)
-        except Exception as error:
-            # The reason goes to the log and the row; the text of the message goes to neither.
-            log.exception("turn failed", extra={"inbox_id": row["id"]})
-            await self._failed(row, type(error).__name__, now)
-        return True
-
-    def _turn(self, row: Any, today: date, *, held: bool) -> tuple[Turn, float | None]:
+    def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], _Left]:
+        """Work out the turns, each from the session that the one before left."""
         # The column decides: it changes without a turn too, when a citizen blocks the bot.
-        session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"])
+        session = replace(Session.from_dict(dict(held.session)), subscribed=held.subscribed)
+        silent_until = held.silent_until
+        today = now.astimezone(ZONE).date()
+        done: list[_Worked] = []
+        for row in held.waiting:
+            if row["attempts"] > MAX_DEATHS:
+                log.error("a message is put aside", extra={"inbox_id": row["id"], "error": DIED})
+                done.append(_Worked(row, None, reason=DIED))
+                continue
+            if row["kind"] == "withdrawn":
+                done.append(_Worked(row, None, forgets=True))
+                break  # What they wrote since begins a conversation anew.
+            kind, text = row["kind"], row["text"] or ""
+            silent = takeover.silent(silent_until, now)
+            try:
+                turn, confidence = self._turn(row, session, today, silent=silent)
+            except Exception as error:
+                # The reason goes to the log and the row; the text of the message goes to neither.
+                log.exception("turn failed", extra={"inbox_id": row["id"]})
+                done.append(_Worked(row, None, reason=type(error).__name__))
+                if row["attempts"] < MAX_ATTEMPTS:
+                    break  # It is tried again, before those that came after it.
+                continue
+            ours = kind in ACTS and (not silent or takeover.hears(kind, text))
+            done.append(_Worked(row, turn, confidence, first=not session.greeted, ours=ours))
+            session = turn.session
+            if kind == "taken_over":
+                until = (aware(row["received_at"]) or now) + takeover.SILENCE
+                silent_until = max(until, silent_until or until)
+            elif silent and takeover.calls_back(kind, text):
+                silent_until = None
+        return done, _Left(session, silent_until)
+
+    def _turn(self, row: RowMapping, session: Session, today: date, *, silent: bool) -> tuple[Turn, float | None]:
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
         if kind == "taken_over":
-            return takeover.began(session, already=held), None
-        if held:
+            return takeover.began(session, already=silent), None
+        if silent:
             if not takeover.hears(kind, text):
                 return Turn((), session, AnswerStatus.HANDED_OVER), None
             if (back := takeover.back(kind, text, session)) is not None:
@@ -222,54 +271,62 @@ class Turns:
         turn = self._dialogue.reply(said, understood, session, today)
         return turn, understood.confidence if understood is not None else None
 
-    async def _finish(self, row: Any, turn: Turn, confidence: float | None, now: datetime, *, held: bool) -> None:
-        kind, text = row["kind"], row["text"] or ""
-        ours = kind in ACTS and (not held or takeover.hears(kind, text))
-        async with self._database.write() as connection:
-            first = not row["session"].get("greeted", False)
-            values: dict[str, Any] = {"session": turn.session.as_dict()}
-            if kind in ACTS:
-                values |= {"stopped_at": None}
-            if kind == "stopped":
-                values |= {"stopped_at": now, "subscribed": False}
-            if kind == "taken_over":
-                until = (aware(row["received_at"]) or now) + takeover.SILENCE
-                values |= {"silent_until": max(until, aware(row["silent_until"]) or until)}
-            elif held and takeover.calls_back(kind, text):
-                values |= {"silent_until": None}
-            for effect in turn.effects:
-                values |= await self._apply(connection, effect, row, turn, now)
-            await connection.execute(
-                update(conversation).where(conversation.c.id == row["conversation_id"]).values(**values)
-            )
-            await self._put(connection, row, turn.replies, now)
-            await self._mark(
-                connection, row["id"], DONE, now, status=turn.status.value, topic=turn.topic, aspect=turn.aspect
-            )
-            if self._record is not None and ours and kind != "resumed":
-                await self._record(
-                    connection,
-                    TurnTaken(
-                        at=now,
-                        channel=row["via"],
-                        ward=turn.session.ward,
-                        conversation_id=row["conversation_id"],
-                        kind=kind,
-                        status=turn.status.value,
-                        topic=turn.topic,
-                        aspect=turn.aspect,
-                        confidence=confidence,
-                        effects=tuple(e for e in turn.effects if not isinstance(e, QuestionRecorded)),
-                        first=first,
-                    ),
-                )
+    def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: _Left, now: datetime) -> Answered:
+        """Write the turns down, with all that follows from them."""
+        work.still_ours(connection, held)
+        values: dict[str, Any] = {}
+        ended: list[Ended] = []
+        leaving = [_stored(row) for row in held.queued]
+        for one in done:
+            if one.forgets:
+                return Answered(tuple(ended), (), True, forget(connection, held, one.row["id"]))
+            if one.turn is None:
+                replies = self._put_aside(connection, one, now)
+                if replies is None:
+                    continue
+                status, topic, aspect = AnswerStatus.ERROR.value, None, None
+            else:
+                if one.row["kind"] in ACTS:
+                    values |= {"stopped_at": None}
+                if one.row["kind"] == "stopped":
+                    values |= {"stopped_at": now, "subscribed": False}
+                for effect in one.turn.effects:
+                    values |= self._apply(connection, effect, one.row, one.turn, now, held)
+                replies = one.turn.replies
+                status, topic, aspect = one.turn.status.value, one.turn.topic, one.turn.aspect
+                self._mark(connection, one.row["id"], DONE, now, status=status, topic=topic, aspect=aspect)
+                self._tell(connection, held, one, now)
+            leaving += self._put(connection, held, one.row["id"], replies, now)
+            ended.append(Ended(one.row["id"], replies, status, topic, aspect))
+        if ended:
+            values |= {"session": left.session.as_dict(), "silent_until": left.silent_until}
+            work.still_ours(connection, held, **values)
+        direct = self._direct(held.address.channel)
+        given_back = direct or not leaving
+        ready_at = work.release(connection, held) if given_back else None
+        return Answered(tuple(ended), () if direct else tuple(leaving), given_back, ready_at)
 
-    async def _forget(self, row: Any) -> None:
-        async with self._database.write() as connection:
-            await forget(connection, row["conversation_id"], row["id"])
+    def _tell(self, connection: Connection, held: Work, one: _Worked, now: datetime) -> None:
+        """Record a turn for the analytics."""
+        if self._record is None or one.turn is None or not one.ours or one.row["kind"] == "resumed":
+            return
+        taken = TurnTaken(
+            at=now,
+            channel=held.address.channel,
+            ward=one.turn.session.ward,
+            conversation_id=held.conversation_id,
+            kind=one.row["kind"],
+            status=one.turn.status.value,
+            topic=one.turn.topic,
+            aspect=one.turn.aspect,
+            confidence=one.confidence,
+            effects=tuple(e for e in one.turn.effects if not isinstance(e, QuestionRecorded)),
+            first=one.first,
+        )
+        self._record(connection, taken)
 
-    async def _apply(
-        self, connection: AsyncConnection, effect: Effect, row: Any, turn: Turn, now: datetime
+    def _apply(
+        self, connection: Connection, effect: Effect, row: RowMapping, turn: Turn, now: datetime, held: Work
     ) -> dict[str, Any]:
         """Carry out one effect; return the columns of the conversation it changes."""
         match effect:
@@ -282,12 +339,12 @@ class Turns:
             case Unsubscribed():
                 return {"subscribed": False}
             case DataErased():
-                await erase(connection, row["conversation_id"], keep_inbox=row["id"])
+                erase(connection, held.conversation_id, before=row["id"])
                 return {"ward": None, "subscribed": False, "consented_at": None}
             case QuestionRecorded(text, reason):
-                await connection.execute(
+                connection.execute(
                     insert(review).values(
-                        conversation_id=row["conversation_id"],
+                        conversation_id=held.conversation_id,
                         text=text,
                         reason=reason,
                         ward=turn.session.ward,
@@ -299,68 +356,80 @@ class Turns:
                 pass
         return {}
 
-    async def _put(self, connection: AsyncConnection, row: Any, replies: tuple[Reply, ...], now: datetime) -> None:
-        """Queue the replies; a direct channel (the web) hands them over with the answer to the request itself."""
-        direct = self._direct(row["via"])
+    def _put(
+        self, connection: Connection, held: Work, inbox_id: int, replies: tuple[Reply, ...], now: datetime
+    ) -> list[Leaving]:
+        """Queue replies; a direct channel (the web) hands them over with the answer to the request itself."""
+        direct = self._direct(held.address.channel)
+        put = []
         for reply in replies:
-            await connection.execute(
-                insert(outbox).values(
-                    conversation_id=row["conversation_id"],
-                    inbox_id=row["id"],
-                    reply=reply_to_json(reply),
-                    state="sent" if direct else "queued",
-                    attempts=0,
-                    next_attempt_at=now,
-                    created_at=now,
-                    sent_at=now if direct else None,
-                )
-            )
+            values = {
+                "conversation_id": held.conversation_id,
+                "inbox_id": inbox_id,
+                "reply": reply_to_json(reply),
+                "state": "sent" if direct else "queued",
+                "attempts": 0,
+                "next_attempt_at": now,
+                "created_at": now,
+                "sent_at": now if direct else None,
+            }
+            number = connection.execute(_PUT, values).scalar_one()
+            put.append(Leaving(number, reply, 0, now))
+        return put
 
-    async def _failed(self, row: Any, reason: str, now: datetime) -> None:
-        """Count the attempt; after the last one put the message aside and say so to the citizen."""
-        attempts = row["attempts"] + 1
-        async with self._database.write() as connection:
-            if attempts < MAX_ATTEMPTS:
-                await connection.execute(
-                    update(inbox).where(inbox.c.id == row["id"]).values(attempts=attempts, reason=reason)
-                )
-                return
-            if row["kind"] in ACTS:
-                await self._put(connection, row, (Reply(say("error")),), now)
-            await self._mark(connection, row["id"], DEAD, now, attempts=attempts, reason=reason, status="error")
+    def _put_aside(self, connection: Connection, one: _Worked, now: datetime) -> tuple[Reply, ...] | None:
+        """Note a failure; after the last one the message is dead, and the citizen is told. None: it is tried again."""
+        if one.row["attempts"] < MAX_ATTEMPTS and one.reason != DIED:
+            connection.execute(update(inbox).where(inbox.c.id == one.row["id"]).values(reason=one.reason))
+            return None
+        self._mark(connection, one.row["id"], DEAD, now, reason=one.reason, status=AnswerStatus.ERROR.value)
+        return (Reply(say("error")),) if one.row["kind"] in ACTS else ()
 
     @staticmethod
-    async def _mark(connection: AsyncConnection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
-        await connection.execute(
+    def _mark(connection: Connection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
+        connection.execute(
             update(inbox).where(inbox.c.id == inbox_id).values(state=state, text=None, done_at=now, **values)
         )
 
 
-async def erase(connection: AsyncConnection, conversation_id: int, *, keep_inbox: int | None = None) -> None:
-    """Delete what was said in a conversation, and cut its reviewed questions loose from it."""
-    await connection.execute(
-        delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id != (keep_inbox or -1))
-    )
-    await connection.execute(
+_PUT: Final = insert(outbox).returning(outbox.c.id)
+
+
+def _stored(row: RowMapping) -> Leaving:
+    due_at = aware(row["next_attempt_at"])
+    assert due_at is not None
+    return Leaving(row["id"], reply_from_json(row["reply"]), row["attempts"], due_at)
+
+
+def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
+    """Delete what was said in a conversation before a message of the inbox, and its questions for the editors."""
+    connection.execute(delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id < before))
+    connection.execute(
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
-    await connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
 
 
-async def forget(connection: AsyncConnection, conversation_id: int, until: int) -> None:
-    """Erase a citizen up to an inbox row, with the messenger's id of them; what they wrote since then begins anew."""
-    here = conversation.c.id == conversation_id
-    # Locked first: a message that is being accepted is then either seen below, or finds no conversation and comes again.
-    await connection.execute(select(conversation.c.id).where(here).with_for_update())
-    await connection.execute(delete(outbox).where(outbox.c.conversation_id == conversation_id))
-    await connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
-    await connection.execute(delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id <= until))
-    later = select(inbox.c.id).where(inbox.c.conversation_id == conversation_id).limit(1)
-    if (await connection.execute(later)).scalar_one_or_none() is None:
-        await connection.execute(delete(conversation).where(here))
-        return
-    await connection.execute(
-        update(conversation)
-        .where(here)
-        .values(session=Session().as_dict(), ward=None, subscribed=False, consented_at=None, silent_until=None)
-    )
+def forget(connection: Connection, held: Work, until: int) -> datetime | None:
+    """Erase a citizen up to an inbox row, with the messenger's id of them; what they wrote since then begins anew.
+
+    Returns when the conversation, if there still is one, next needs somebody.
+    """
+    here = conversation.c.id == held.conversation_id
+    # Locked by the first statement of the unit: a message that is being accepted is either seen here, or begins anew.
+    connection.execute(delete(outbox).where(outbox.c.conversation_id == held.conversation_id))
+    connection.execute(delete(review).where(review.c.conversation_id == held.conversation_id))
+    connection.execute(delete(inbox).where(inbox.c.conversation_id == held.conversation_id, inbox.c.id <= until))
+    later = select(inbox.c.id).where(inbox.c.conversation_id == held.conversation_id).limit(1)
+    if connection.execute(later).scalar_one_or_none() is None:
+        connection.execute(delete(conversation).where(here))
+        return None
+    anew = {
+        "session": Session().as_dict(),
+        "ward": None,
+        "subscribed": False,
+        "consented_at": None,
+        "silent_until": None,
+    }
+    connection.execute(update(conversation).where(here).values(**anew))
+    return work.release(connection, held)

@@ -7,7 +7,7 @@ import warnings
 
 import click
 
-from congdanso.commands import language, library, officers, operation, outreach, serving, talking
+from congdanso.commands import channels, language, library, officers, operation, outreach, serving, talking
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,6 +31,7 @@ for command in (
     outreach.announce,
     outreach.stats,
     officers.user,
+    channels.channel,
     operation.db,
     operation.doctor,
 ):

@@ -32,6 +32,20 @@ class Settings(BaseModel):
     telegram_api_url: str = Field(default="https://api.telegram.org", description="without /bot<token>")
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_secret: SecretStr = Field(default=SecretStr(""), description="1 to 256 of A-Z a-z 0-9 _ -")
+    zalo_oa_app_id: str = Field(default="", description="of the Zalo app that the Official Account is linked with")
+    zalo_oa_secret_key: SecretStr = Field(default=SecretStr(""), description="signs the webhook's events")
+    zalo_oa_app_secret: SecretStr = Field(default=SecretStr(""), description="renews the tokens")
+    zalo_oa_access_token: SecretStr = Field(
+        default=SecretStr(""), description="of the first pair; renewed ones are kept"
+    )
+    zalo_oa_refresh_token: SecretStr = Field(default=SecretStr(""), description="of the first pair; works once")
+    zalo_oa_api_url: str = Field(default="https://openapi.zalo.me")
+    zalo_oa_oauth_url: str = Field(default="https://oauth.zaloapp.com")
+    zalo_bot_token: SecretStr = Field(default=SecretStr(""), description="of the account `default`")
+    zalo_bot_api_url: str = Field(default="https://bot-api.zaloplatforms.com")
+    zalo_bot_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="8 to 256; with it updates come by webhook"
+    )
 
     @model_validator(mode="before")
     @classmethod

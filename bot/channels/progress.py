@@ -1,4 +1,4 @@
-"""How much of a reply a chat already has, for replies that leave in several parts and stop half way."""
+"""How much of a reply a chat has: a reply of several parts that stopped half way goes on there, instead of beginning again."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.conversation.model import Reply
+from bot.messages import Misconfigured, Outcome, RetryAfter, Transient
 
 RESUME: Final = 900.0
-"""Seconds for which a reply that stopped half way goes on where it stopped, instead of beginning again."""
-REMEMBERED: Final = 1000
+"""Seconds for which a reply that stopped half way is remembered."""
+HALF_WAY: Final = 1000
 """Replies remembered so; the oldest is forgotten first, and would begin again."""
 
 
 @dataclass
 class Progress:
-    """How many parts a chat has, and the messenger's id of the message that stands for the whole."""
+    """The parts of one reply that one chat has."""
 
     done: int
     message_id: str
@@ -24,29 +25,28 @@ class Progress:
 
 
 class HalfWay:
-    """The replies of one channel account that are on their way. Lost with the process: they begin again then."""
+    """The replies of one account that stopped half way. Of this process only: another one would begin again."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._known: dict[tuple[str, Reply], Progress] = {}
+        self._replies: dict[tuple[str, Reply], Progress] = {}
 
-    def resume(self, chat: str, reply: Reply) -> Progress:
+    def progress(self, chat: str, reply: Reply) -> Progress:
         """Return how far this reply came before, if that was lately."""
         now = self._monotonic()
-        known = self._known.pop((chat, reply), None)
+        known = self._replies.pop((chat, reply), None)
         if known is None or now - known.at > RESUME:
             known = Progress(0, "", now)
-        self._known[chat, reply] = known
-        while len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
+        self._replies[chat, reply] = known
+        while len(self._replies) > HALF_WAY:
+            del self._replies[next(iter(self._replies))]
         return known
 
-    def advance(self, progress: Progress, done: int, message_id: str | None) -> None:
-        """So many parts arrived; `message_id` stands for the whole from now on, unless it is None."""
+    def advance(self, progress: Progress, done: int) -> None:
+        """Note that so many parts are with the messenger."""
         progress.done, progress.at = done, self._monotonic()
-        if message_id is not None:
-            progress.message_id = message_id
 
-    def forget(self, chat: str, reply: Reply) -> None:
-        """The reply is settled."""
-        self._known.pop((chat, reply), None)
+    def settle(self, chat: str, reply: Reply, outcome: Outcome) -> None:
+        """Forget a reply that will not be tried again."""
+        if not isinstance(outcome, Transient | RetryAfter | Misconfigured):
+            self._replies.pop((chat, reply), None)

@@ -55,11 +55,13 @@ def menu(buttons: Sequence[Button], first: int = 1) -> str:
 def numbered(reply: Reply, limit: int, length: Length = len) -> list[str]:
     """Return the parts of a reply for a channel without buttons: text, source, then the menu, which stays in one part.
 
-    A question that lists its choices itself ("1. …") gets no second list. [] if there is nothing to say.
+    A question that lists its choices itself ("1. …") gets no second list; buttons that no number picks are said in the
+    text already. [] if there is nothing to say.
     """
     said = [clean(reply.text), clean(source_text(reply.source)) if reply.source is not None else ""]
     body = "\n".join(part for part in said if part)
-    shown = menu([b for b in reply.buttons if not b.payload] if _listed(reply) else reply.buttons)
+    words = reply.first == 0 or _listed(reply)
+    shown = menu([b for b in reply.buttons if not b.payload] if words else reply.buttons, reply.first)
     parts = split(body, limit, length)
     if not shown:
         return parts
@@ -72,7 +74,7 @@ def _listed(reply: Reply) -> bool:
     """Whether the text itself lists the choices by number."""
     lines = set(reply.text.splitlines())
     choices = [b for b in reply.buttons if b.payload]
-    return bool(choices) and all(f"{number}. {b.label}" in lines for number, b in enumerate(choices, 1))
+    return bool(choices) and all(f"{number}. {b.label}" in lines for number, b in enumerate(choices, reply.first))
 
 
 def _head(text: str, limit: int, length: Length) -> str:

@@ -180,9 +180,7 @@ class Actions:
         if match.candidates:
             return self._which_place(match, session)
         awaited = session.pending if session.pending is not None and session.pending.kind == "place" else None
-        if awaited and len(text.split()) <= 4 and (choices.is_no(text) or choices.chosen(text, awaited.options)):
-            return self._ward_pressed("-", session)
-        return None
+        return self._ward_pressed("-", session) if awaited and choices.is_no(text) else None
 
     def _which_place(self, match: PlaceMatch, session: Session) -> Turn:
         options = tuple(

@@ -28,7 +28,7 @@ _NUMBERS: Final = {
 _CHOICE: Final = re.compile(
     r"^(?:(?:em|toi|minh|chau|bac|ba|ong)\s+)?(?:chon|nhan|lay|la|bam|hoi)?\s*"
     r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an|o)?\s*(?:so|thu)?\s*"
-    r"(\d|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|nhe|di|nha|day|do|nay|roi|thoi|anh|chi))*$"
+    r"(\d{1,2}|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|nhe|di|nha|day|do|nay|roi|thoi|anh|chi))*$"
 )
 _LAST: Final = re.compile(r"\b(?:cuoi|cuoi cung|duoi cung)\b")
 _ARTICLE: Final = re.compile(r"^(?:chon|lay|cai|so|muc|thu|\d)")
@@ -46,6 +46,12 @@ _NO: Final = re.compile(
     r"|khong dong y)"
     r"(?:\s+(?:a|dau|nhe|can|nhan|xoa|dong y|em|anh|chi|nua|muon|gui))*$"
 )
+STOP_WORDS: Final = frozenset(
+    {
+        "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
+        "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
+    }
+)  # fmt: skip
 
 
 def fold(text: str) -> str:
@@ -62,11 +68,18 @@ def chosen(text: str, options: Sequence[Button]) -> Button | None:
         return None
     if _LAST.search(folded) and _ARTICLE.match(folded):
         return options[-1]
-    if match := _CHOICE.match(folded):
-        word = match.group(1)
-        number = int(word) if word.isdigit() else _NUMBERS[word]
-        return options[number - 1] if 1 <= number <= len(options) else None
+    if _CHOICE.match(folded):
+        return by_number(text, options)
     return _by_label(folded, options)
+
+
+def by_number(text: str, options: Sequence[Button]) -> Button | None:
+    """Return the option whose number a text as a whole is; None if it is none."""
+    if (match := _CHOICE.match(fold(text))) is None:
+        return None
+    word = match.group(1)
+    number = int(word) if word.isdigit() else _NUMBERS[word]
+    return options[number - 1] if 1 <= number <= len(options) else None
 
 
 def _by_label(folded: str, options: Sequence[Button]) -> Button | None:
@@ -92,3 +105,8 @@ def is_yes(text: str) -> bool:
 def is_no(text: str) -> bool:
     """Whether a text as a whole is a no."""
     return bool(_NO.match(fold(text)))
+
+
+def is_stop(text: str) -> bool:
+    """Whether a text is a word that stops announcements. "Đúng" folds to the same letters as "dừng", and is a yes."""
+    return fold(text) in STOP_WORDS and "đúng" not in unicodedata.normalize("NFC", text).lower()

@@ -45,12 +45,6 @@ SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
 SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
 SURE: Final = 0.8
 """A text that names its own topic this clearly needs no help from the topic before."""
-STOP_WORDS: Final = frozenset(
-    {
-        "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
-        "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
-    }
-)  # fmt: skip
 SWITCH_FLOOR: Final = 0.2
 """A neighbour less probable than this is not what was meant."""
 ASPECT_WORDS: Final = {
@@ -127,7 +121,7 @@ class Dialogue:
         )
         for step in steps:
             if (turn := step(moment)) is not None:
-                return self._introduced(turn)
+                return _numbered(self._introduced(turn))
         raise AssertionError("the last step answers every turn")
 
     # what was done
@@ -148,7 +142,12 @@ class Dialogue:
         )
 
     def _when_unsupported(self, m: Moment) -> Turn | None:
-        return _turn(m, say("unsupported"), AnswerStatus.CLARIFIED) if m.said.unsupported else None
+        """Voice, pictures, files: say kindly what to do instead. What the bot waited for, it still waits for."""
+        if not m.said.unsupported:
+            return None
+        answers = catalogue()["unsupported"]
+        kind = catalogue()["unsupported_names"].get(m.said.unsupported, m.said.unsupported)
+        return Turn((Reply(answers.get(kind, answers["other"])),), m.session, AnswerStatus.CLARIFIED)
 
     def _when_pressed(self, m: Moment) -> Turn | None:
         if not m.said.payload:
@@ -163,20 +162,23 @@ class Dialogue:
 
     def _when_stopping(self, m: Moment) -> Turn | None:
         """A word that stops announcements works always and at once, whatever else the bot waits for."""
-        return self.actions.press("a:tat-thong-bao", m.session) if m.folded in STOP_WORDS else None
+        return self.actions.press("a:tat-thong-bao", m.session) if choices.is_stop(m.said.text) else None
 
     def _when_awaited(self, m: Moment) -> Turn | None:
         """The text may answer the last question; if it does not, it is a new question and the old one lapses."""
         pending = m.session.pending
         if pending is None or not m.folded:
             return None
+        offered = (*pending.options, *pending.more)
         if pending.kind == "officer" and not _is_slash(m.said.text):
             if choices.is_no(m.said.text):
                 return self.actions.press("o:no", m.session)
+            if (option := choices.by_number(m.said.text, offered)) is not None:
+                return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload)))
             return self.actions.to_officer(m.said.text, m.session)
         if pending.kind == "place" and (turn := self.actions.take_place(m.said.text, m.session)):
             return turn
-        if (option := choices.chosen(m.said.text, pending.options)) is not None:
+        if (option := choices.chosen(m.said.text, offered)) is not None:
             return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload or "noop")))
         if pending.kind == "confirm":
             if choices.is_yes(m.said.text):
@@ -373,6 +375,26 @@ def _turn(m: Moment, text: str, status: AnswerStatus, *, buttons: tuple[Button, 
     """A turn of one bubble that leaves the topic as it was and waits for one of its buttons."""
     pending = Pending("steps", tuple(b for b in buttons if b.payload)) if buttons else None
     return Turn((Reply(text, buttons),), replace(m.session, pending=pending), status)
+
+
+def _numbered(turn: Turn) -> Turn:
+    """Number the buttons of all bubbles in one row, and let the session wait for every one of them.
+
+    Whoever reads the menu of a bubble on a channel without buttons can answer with its number.
+    """
+    session, replies = turn.session, list[Reply]()
+    more: list[Button] = []
+    waiting = session.pending.options if session.pending is not None else ()
+    count = 0
+    for reply in turn.replies:
+        offered = tuple(b for b in reply.buttons if b.payload)
+        replies.append(replace(reply, first=count + 1) if offered and count else reply)
+        if offered != waiting:
+            more += offered
+        count += len(offered)
+    if more:
+        session = replace(session, pending=replace(session.pending or Pending("steps"), more=tuple(more)))
+    return replace(turn, replies=tuple(replies), session=session)
 
 
 def _given(m: Moment) -> Understanding:

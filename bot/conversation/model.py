@@ -54,20 +54,28 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One bubble, in plain text; each channel renders it within its own limits."""
+    """One bubble, in plain text; each channel renders it within its own limits.
+
+    `first` is the number by which the first button is chosen where there are no buttons; 0: by no number, only in words.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     source: SourceLine | None = None
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What the bot waits for: a choice among `options`, or a free answer of a `kind` (place, question for an officer)."""
+    """What the bot waits for: a choice among `options`, or a free answer of a `kind` (place, question for an officer).
+
+    `more` are the buttons of a further bubble (the introduction), numbered on from the options.
+    """
 
     kind: str
     options: tuple[Button, ...] = ()
+    more: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +95,10 @@ class Session:
         """JSON for storage; `from_dict` reads it."""
         pending = None
         if self.pending is not None:
-            options = [[o.label, o.payload, o.url] for o in self.pending.options]
-            pending = {"kind": self.pending.kind, "options": options}
+            options, more = (
+                [[o.label, o.payload, o.url] for o in some] for some in (self.pending.options, self.pending.more)
+            )
+            pending = {"kind": self.pending.kind, "options": options, "more": more}
         return {
             "greeted": self.greeted,
             "consented": self.consented,
@@ -104,7 +114,10 @@ class Session:
     def from_dict(cls, state: dict[str, Any]) -> Session:
         """Read a stored session; a state of an older version lacks fields, which then have their defaults."""
         raw = state.get("pending")
-        pending = Pending(raw["kind"], tuple(Button(*o) for o in raw["options"])) if raw else None
+        pending = None
+        if raw:
+            options, more = (tuple(Button(*o) for o in raw.get(name, ())) for name in ("options", "more"))
+            pending = Pending(raw["kind"], options, more)
         known = {k: state[k] for k in ("greeted", "consented", "ward", "subscribed", "topic", "aspect") if k in state}
         return cls(**known, recent=tuple(state.get("recent", ())), pending=pending)
 

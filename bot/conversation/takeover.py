@@ -6,12 +6,10 @@ its own buttons and links, its name, the words that stop announcements, and the 
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.conversation.choices import fold
-from bot.conversation.dialogue import STOP_WORDS
+from bot.conversation.choices import fold, is_stop
 from bot.conversation.messages import say
 from bot.conversation.model import AnswerStatus, Reply, Session, Turn
 
@@ -44,8 +42,7 @@ def hears(kind: str, text: str) -> bool:
     """Whether the bot acts although an officer speaks."""
     if calls_back(kind, text):
         return True
-    # "Đúng" folds to the same letters as "dừng", and is what people say to an officer.
-    return kind == "text" and fold(text) in STOP_WORDS and not _says_right(text)
+    return kind == "text" and is_stop(text)
 
 
 def back(kind: str, text: str, session: Session) -> Turn | None:
@@ -53,7 +50,3 @@ def back(kind: str, text: str, session: Session) -> Turn | None:
     if kind == "text" and fold(text) in NAMES:
         return Turn((Reply(say("bot_again")),), session, AnswerStatus.ACTION_DONE)
     return None
-
-
-def _says_right(text: str) -> bool:
-    return "đúng" in unicodedata.normalize("NFC", text).lower()

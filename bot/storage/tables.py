@@ -109,6 +109,30 @@ review = Table(
     Index("ix_review_open", "state", "reason"),
 )
 
+channel_account = Table(
+    "channel_account",
+    metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("account", String(64), primary_key=True, comment="our own short name for it, in webhook addresses"),
+    Column("unit", String(64), nullable=False, comment="slug of the commune or province that owns it"),
+    Column("title", String(120), nullable=False),
+    Column("options", JSON, nullable=False, comment="what is not secret: addresses, mode, the messenger's public ids"),
+    Column("secrets", Text, nullable=False, comment="sealed by bot.accounts.vault"),
+    Column("given", String(64), comment="hash of what the environment gave; NULL: made by an officer"),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False, comment="grows with each change a process has to hear of"),
+    Column("created_at", Moment, nullable=False),
+    Column("receiving_problem", String(120), comment="why nothing comes in; NULL while it works"),
+    Column("sending_problem", String(120), comment="why nothing goes out"),
+    Column("problem_at", Moment, comment="since when"),
+    Column("worked_at", Moment, comment="when it last worked in either direction"),
+    Column("held_until", Moment, comment="the messenger asked the account to wait"),
+    Column("receiver", String(128), comment="the one process that polls for this account"),
+    Column("receiver_until", Moment),
+    Column("renewer", String(128), comment="the one task that renews its tokens"),
+    Column("renewer_until", Moment),
+)
+
 checkpoint = Table(
     "checkpoint",
     metadata,

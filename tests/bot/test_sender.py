@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from bot import work
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.messages import ContactStopped, Misconfigured, Moved, OutsideWindow, Rejected, RetryAfter, Sent, Transient
 from bot.sender import MAX_ATTEMPTS, Sender
 from bot.storage.database import Database
 from bot.storage.tables import outbox
+from bot.turns import _stored
 from tests.builders import Citizen, Clock, FakeChannel
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +44,13 @@ async def queue(database: Database, clock: Clock, *texts: str) -> tuple[int, Cit
     return conversation_id, citizen
 
 
+async def send(sender: Sender, database: Database, conversation_id: int, clock: Clock) -> None:
+    """Take the conversation in hand, and send what is due in it."""
+    held = await database.unit(lambda connection: work.take(connection, conversation_id, "a", clock()))
+    assert held is not None
+    await sender.send(held, [_stored(row) for row in held.queued])
+
+
 async def states(database: Database) -> list[tuple[str, int, str | None]]:
     async with database.read() as connection:
         rows = (await connection.execute(select(outbox).order_by(outbox.c.id))).mappings().all()
@@ -55,7 +64,7 @@ def sender(database: Database, channel: FakeChannel, clock: Clock) -> Sender:
 async def test_replies_leave_in_order(database: Database, clock: Clock) -> None:
     conversation_id, _ = await queue(database, clock, "một", "hai", "ba")
     channel = FakeChannel()
-    assert await sender(database, channel, clock).send_queued(conversation_id) == 3
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một", "hai", "ba"]
     assert {state for state, _, _ in await states(database)} == {"sent"}
 
@@ -64,11 +73,12 @@ async def test_a_wait_is_obeyed_to_the_second_and_holds_the_whole_account(databa
     conversation_id, _ = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[RetryAfter(7)])
     sends = sender(database, channel, clock)
-    assert await sends.send_queued(conversation_id) == 0
+    await send(sends, database, conversation_id, clock)
     clock.pass_(seconds=6.9)
-    assert await sends.send_queued(conversation_id) == 0
+    await send(sends, database, conversation_id, clock)
+    assert channel.sent == []
     clock.pass_(seconds=0.2)
-    assert await sends.send_queued(conversation_id) == 2
+    await send(sends, database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một", "hai"]
     assert (await states(database))[0][1] == 1
 
@@ -80,10 +90,10 @@ async def test_a_passing_fault_is_retried_even_if_the_reply_may_have_arrived(
     conversation_id, _ = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[Transient("no answer", maybe_sent=maybe)])
     sends = sender(database, channel, clock)
-    assert await sends.send_queued(conversation_id) == 0
+    await send(sends, database, conversation_id, clock)
     assert (await states(database))[0] == ("queued", 1, "no answer")
     clock.pass_(seconds=2)
-    assert await sends.send_queued(conversation_id) == 2
+    await send(sends, database, conversation_id, clock)
 
 
 async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply_go(
@@ -93,7 +103,7 @@ async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply
     channel = FakeChannel(outcomes=[Transient("down")] * MAX_ATTEMPTS)
     sends = sender(database, channel, clock)
     for _ in range(MAX_ATTEMPTS):
-        await sends.send_queued(conversation_id)
+        await send(sends, database, conversation_id, clock)
         clock.pass_(hours=1)
     assert (await states(database))[0] == ("failed", MAX_ATTEMPTS, "down")
     assert channel.sent == [("1001", "hai")]
@@ -102,7 +112,7 @@ async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply
 async def test_a_citizen_who_blocked_the_bot_gets_nothing_more(database: Database, clock: Clock) -> None:
     conversation_id, citizen = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[ContactStopped("blocked")])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [state for state, _, _ in await states(database)] == ["failed", "failed"]
     assert (await citizen.row())["stopped_at"] is not None
     assert channel.sent == []
@@ -112,14 +122,14 @@ async def test_a_citizen_who_blocked_the_bot_gets_nothing_more(database: Databas
 async def test_what_will_never_be_taken_is_not_retried(database: Database, clock: Clock, outcome: Any) -> None:
     conversation_id, _ = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[outcome])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [state for state, _, _ in await states(database)] == ["failed", "sent"]
 
 
 async def test_a_moved_chat_is_followed(database: Database, clock: Clock) -> None:
     conversation_id, _ = await queue(database, clock, "một")
     channel = FakeChannel(outcomes=[Moved("-100200")])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert channel.sent == [("-100200", "một")]
 
 
@@ -127,10 +137,10 @@ async def test_a_broken_account_keeps_its_replies(database: Database, clock: Clo
     conversation_id, _ = await queue(database, clock, "một")
     channel = FakeChannel(outcomes=[Misconfigured("401")])
     sends = sender(database, channel, clock)
-    await sends.send_queued(conversation_id)
+    await send(sends, database, conversation_id, clock)
     assert (await states(database))[0] == ("queued", 0, "401")
     clock.pass_(minutes=2)
-    await sends.send_queued(conversation_id)
+    await send(sends, database, conversation_id, clock)
     assert channel.sent == [("1001", "một")]
 
 
@@ -144,8 +154,9 @@ async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await sender(database, Dies(), clock).send_queued(conversation_id)
-    assert (await states(database))[0][0] == "sending"
+        await send(sender(database, Dies(), clock), database, conversation_id, clock)
+    assert (await states(database))[0][0] == "queued"
+    clock.pass_(seconds=16)
     channel = FakeChannel(outcomes=[Sent("9")])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một"]

@@ -34,16 +34,20 @@ def recorded() -> list[TurnTaken]:
 
 @pytest.fixture
 def turns(database: Database, brain: Brain, clock: Clock, recorded: list[TurnTaken]) -> Turns:
-    async def record(connection: Any, turn: TurnTaken, /) -> None:
+    def record(connection: Any, turn: TurnTaken, /) -> None:
         recorded.append(turn)
 
     return Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a", record=record)
 
 
 async def work(turns: Turns) -> None:
-    for conversation_id in await turns.claim():
-        await turns.answer_waiting(conversation_id)
-        await turns.release(conversation_id)
+    working = True
+    while working:
+        working = False
+        for held in await turns.take_ready():
+            working = working or bool(held.waiting)
+            if not (await turns.answer(held)).given_back:
+                await turns.release(held)
 
 
 async def answered(turns: Turns, citizen: Citizen, text: str, kind: str = "text") -> list[str]:

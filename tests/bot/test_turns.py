@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
+from bot.messages import Address, Incoming
 from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox, outbox, review
-from bot.turns import Turns
+from bot.turns import DIED, MAX_DEATHS, Turns
+from bot.work import LeaseLost
+from nlu.understanding import Understanding
 from tests.builders import Citizen, Clock
 
 if TYPE_CHECKING:
@@ -29,12 +32,17 @@ def turns(database: Database, brain: Brain, clock: Clock) -> Turns:
 
 
 async def work(turns: Turns) -> int:
-    """Do everything that is due; return how many turns were taken."""
-    taken = 0
-    for conversation_id in await turns.claim():
-        taken += await turns.answer_waiting(conversation_id)
-        await turns.release(conversation_id)
-    return taken
+    """Answer everything that waits, sending nothing; return how many messages ended."""
+    ended, working = 0, True
+    while working:
+        working = False
+        for held in await turns.take_ready():
+            working = working or bool(held.waiting)
+            answered = await turns.answer(held)
+            ended += len(answered.ended)
+            if not answered.given_back:
+                await turns.release(held)
+    return ended
 
 
 async def test_the_same_update_twice_is_one_turn(database: Database, clock: Clock, turns: Turns) -> None:
@@ -73,8 +81,8 @@ async def test_two_processes_do_not_take_the_same_conversation(
 ) -> None:
     other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
     await Citizen(database, clock).says("xin chào")
-    assert len(await turns.claim()) == 1
-    assert await other.claim() == []
+    assert len(await turns.take_ready()) == 1
+    assert await other.take_ready() == []
 
 
 async def test_the_work_of_a_dead_process_is_taken_over(
@@ -83,10 +91,26 @@ async def test_the_work_of_a_dead_process_is_taken_over(
     other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
     citizen = Citizen(database, clock)
     await citizen.says("xin chào")
-    await turns.claim()  # … and dies here
-    clock.pass_(seconds=61)
+    await turns.take_ready()  # … and dies here
+    clock.pass_(seconds=16)
     assert await work(other) == 1
     assert len(await citizen.got()) >= 1
+
+
+async def test_a_process_that_slept_too_long_writes_nothing(
+    database: Database, brain: Brain, clock: Clock, turns: Turns
+) -> None:
+    other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
+    citizen = Citizen(database, clock)
+    await citizen.says("làm hộ chiếu ở đâu")
+    [asleep] = await turns.take_ready()
+    clock.pass_(seconds=16)
+    assert await work(other) == 1
+    answers = await citizen.got()
+    with pytest.raises(LeaseLost):
+        await turns.answer(asleep)
+    assert await turns.release(asleep) is None
+    assert await citizen.got() == answers
 
 
 async def test_a_message_that_comes_while_another_is_worked_on_is_not_forgotten(
@@ -94,10 +118,10 @@ async def test_a_message_that_comes_while_another_is_worked_on_is_not_forgotten(
 ) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("xin chào")
-    [conversation_id] = await turns.claim()
-    await turns.answer_waiting(conversation_id)
+    [held] = await turns.take_ready()
+    await turns.answer(held)
     await citizen.says("cảm ơn nhé")
-    await turns.release(conversation_id)
+    assert await turns.release(held) == clock()
     assert await work(turns) == 1
     assert (await citizen.row())["lease_owner"] is None
 
@@ -116,6 +140,50 @@ async def test_a_message_that_cannot_be_handled_is_put_aside_with_its_reason(
         row = (await connection.execute(select(inbox))).mappings().one()
     assert (row["state"], row["attempts"], row["reason"], row["text"]) == ("dead", 3, "ZeroDivisionError", None)
     assert "trục trặc" in (await citizen.got())[-1]
+
+
+async def test_what_comes_after_a_message_that_fails_waits_for_it(
+    database: Database, brain: Brain, clock: Clock
+) -> None:
+    failing = iter([True, False, False])
+
+    def at_first_broken(text: str) -> Understanding:
+        if next(failing):
+            raise ZeroDivisionError
+        return brain.engine.understand(text)
+
+    turns = Turns(database, brain.dialogue, at_first_broken, clock=clock, owner="a")
+    citizen = Citizen(database, clock)
+    await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
+    await citizen.says("thế mất mấy ngày")
+    assert await work(turns) == 2
+    answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
+    assert "7.000 đồng" in answers[0]
+    assert "3 ngày" in answers[1]
+
+
+async def test_a_message_that_kills_every_process_is_put_aside(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("khai sinh")
+    for _ in range(MAX_DEATHS):
+        assert len(await turns.take_ready()) == 1  # … and dies
+        clock.pass_(seconds=16)
+    assert await work(turns) == 1
+    async with database.read() as connection:
+        row = (await connection.execute(select(inbox))).mappings().one()
+    assert (row["state"], row["reason"]) == ("dead", DIED)
+    assert "trục trặc" in (await citizen.got())[-1]
+
+
+async def test_a_message_is_taken_in_hand_as_it_is_accepted(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    incoming = Incoming(Address("telegram", "default", citizen.chat), "5", "text", "làm hộ chiếu ở đâu", clock())
+    _, new, held = await turns.accept(incoming, take=True)
+    assert new
+    assert held is not None
+    assert (await turns.accept(incoming, take=True))[1:] == (False, None)
+    assert await turns.take_ready() == []
+    assert len((await turns.answer(held)).leaving) == len(await citizen.got())
 
 
 async def test_consent_commune_and_subscription_are_kept(database: Database, clock: Clock, turns: Turns) -> None:
@@ -203,3 +271,19 @@ async def test_a_citizen_who_leaves_is_remembered_and_comes_back(
     await citizen.says("xin chào")
     await work(turns)
     assert (await citizen.row())["stopped_at"] is None
+
+
+async def test_work_that_takes_long_is_kept_in_hand(
+    database: Database, brain: Brain, clock: Clock, turns: Turns
+) -> None:
+    other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
+    await Citizen(database, clock).says("xin chào")
+    held = await turns.take_ready()
+    for _ in range(5):
+        clock.pass_(seconds=10)
+        await turns.renew(held)
+    assert await other.take_ready() == []
+    clock.pass_(seconds=16)
+    assert len(await other.take_ready()) == 1
+    await turns.renew(held)
+    assert await turns.release(held[0]) is None

@@ -176,8 +176,8 @@ class WebApp:
     async def push(self, chat: str, *texts: str) -> list[int]:
         """Queue messages that answer nothing, as an officer or an announcement does."""
         now = self.clock()
+        conversation_id = await self.database.unit(lambda connection: conversation_of(connection, address(chat), now))
         async with self.database.write() as connection:
-            conversation_id = await conversation_of(connection, address(chat), now)
             for text in texts:
                 await connection.execute(
                     insert(outbox).values(

@@ -22,7 +22,8 @@ from bot.channels.progress import HalfWay, Progress
 from bot.channels.splitting import clean
 from bot.channels.telegram import outcomes, render
 from bot.channels.telegram.parse import CHANNEL, ourselves, parse
-from bot.channels.telegram.transport import QuietRequest, WithoutToken
+from bot.channels.telegram.transport import TALKATIVE, QuietRequest
+from bot.channels.tokens import WithoutToken
 from bot.conversation.messages import catalogue
 from bot.conversation.model import Attachment, Reply
 from bot.messages import Capabilities, Incoming, Outcome
@@ -60,7 +61,7 @@ class TelegramChannel:
         """Take the account's name and secrets, and a way to read a document of the library by its address."""
         self.account = account
         self.secret = webhook_secret
-        self._log_filter = WithoutToken(token)
+        self._log_filter = WithoutToken(token, TALKATIVE)
         self._log_filter.attach()
         self._calls = QuietRequest(
             connection_pool_size=32, read_timeout=TIMEOUT, write_timeout=TIMEOUT, connect_timeout=5.0, pool_timeout=5.0
@@ -200,7 +201,7 @@ class TelegramChannel:
             parts = render.texts(reply)
             if not parts and not reply.attachments:
                 return messages.Rejected("nothing to send")
-            progress = self._half_way.resume(chat, reply)
+            progress = self._half_way.progress(chat, reply)
             if typing and parts and progress.done == 0:
                 await self._type(chat)
             await self._send_from(progress, chat, reply, parts)
@@ -216,8 +217,7 @@ class TelegramChannel:
             self._sending = ""
         elif isinstance(found, messages.Misconfigured):
             self._sending = found.reason
-        if not isinstance(found, messages.Transient | messages.RetryAfter | messages.Misconfigured):
-            self._half_way.forget(chat, reply)
+        self._half_way.settle(chat, reply, found)
         return found
 
     async def _send_from(self, progress: Progress, chat: str, reply: Reply, parts: list[str]) -> None:
@@ -230,8 +230,9 @@ class TelegramChannel:
                 if found is None:
                     continue
                 message = found
-            whole = number < len(parts) or not progress.message_id
-            self._half_way.advance(progress, number + 1, str(message.message_id) if whole else None)
+            self._half_way.advance(progress, number + 1)
+            if number < len(parts) or not progress.message_id:
+                progress.message_id = str(message.message_id)
 
     async def _type(self, chat: str) -> None:
         with contextlib.suppress(TelegramError, TimeoutError):

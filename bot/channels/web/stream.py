@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, RowMapping, func, or_, select, update
 from sse_starlette import ServerSentEvent
 
 from bot.channels.web.channel import ACCOUNT, CHANNEL, Bells
-from bot.channels.web.exchange import leased
 from bot.clock import Clock
 from bot.storage.database import Database
 from bot.storage.tables import conversation, outbox
@@ -105,15 +104,19 @@ class Pushed:
             found = (await connection.execute(select(conversation.c.id).where(_of(chat)))).scalar_one_or_none()
         if found is None:
             return True
-        async with leased(self._turns, found) as held:
-            if held:
-                async with self._database.write() as connection:
-                    await connection.execute(
-                        update(outbox)
-                        .where(outbox.c.id.in_(ids), outbox.c.state.in_(("queued", "sending")))
-                        .values(state="sent", sent_at=self._clock(), attempts=outbox.c.attempts + 1, reason=None)
-                    )
-        return held
+        held = await self._turns.hold(found)
+        if held is None:
+            return False
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(
+                    update(outbox)
+                    .where(outbox.c.id.in_(ids), outbox.c.state.in_(("queued", "sending")))
+                    .values(state="sent", sent_at=self._clock(), attempts=outbox.c.attempts + 1, reason=None)
+                )
+        finally:
+            await self._turns.release(held)
+        return True
 
 
 def _undisturbed() -> anyio.CancelScope:

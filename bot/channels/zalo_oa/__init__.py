@@ -4,7 +4,7 @@ from bot.channels.zalo_oa.channel import ZaloOaChannel, zalo_oa_channel
 from bot.channels.zalo_oa.client import ZaloOaClient, ZaloRefused
 from bot.channels.zalo_oa.interactions import last_interactions
 from bot.channels.zalo_oa.tokens import Secrets, seeded
-from bot.channels.zalo_oa.updates import Accounts, webhook_router
+from bot.channels.zalo_oa.updates import Accounts, take_event, webhook_router
 
 __all__ = [
     "Accounts",
@@ -14,6 +14,7 @@ __all__ = [
     "ZaloRefused",
     "last_interactions",
     "seeded",
+    "take_event",
     "webhook_router",
     "zalo_oa_channel",
 ]

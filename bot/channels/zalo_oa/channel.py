@@ -144,8 +144,7 @@ class ZaloOaChannel:
             self._sending = ""
         elif isinstance(found, messages.Misconfigured):
             self._sending = found.reason
-        if not isinstance(found, Transient | RetryAfter | messages.Misconfigured):
-            self._half_way.forget(chat, reply)
+        self._half_way.settle(chat, reply, found)
         return found
 
     async def _send(self, chat: str, reply: Reply) -> Outcome:
@@ -156,7 +155,7 @@ class ZaloOaChannel:
             return outside
         if (rests := self._api.rests()) > 0:
             return RetryAfter(rests)
-        return await self._send_from(self._half_way.resume(chat, reply), chat, reply, parts)
+        return await self._send_from(self._half_way.progress(chat, reply), chat, reply, parts)
 
     async def _outside(self, chat: str) -> OutsideWindow | Transient | None:
         """Why no message may leave now."""
@@ -183,8 +182,9 @@ class ZaloOaChannel:
                 found = await self._send_attachment(chat, reply.attachments[number - len(parts)])
             if not isinstance(found, Sent):
                 return found
-            whole = text or not progress.message_id
-            self._half_way.advance(progress, number + 1, found.external_id if whole else None)
+            self._half_way.advance(progress, number + 1)
+            if text or not progress.message_id:
+                progress.message_id = found.external_id
         return Sent(progress.message_id)
 
     async def _send_text(self, chat: str, reply: Reply, text: str, *, last: bool) -> Outcome:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from bot.channels.webhook import body_of, object_of, stored
 from bot.channels.zalo_oa.channel import ZaloOaChannel
 from bot.channels.zalo_oa.parse import oa_of, parse
 from bot.channels.zalo_oa.signature import verify
@@ -47,60 +47,55 @@ class Accounts:
         return [c for c in channels if c.oa_id == oa_id] or [c for c in channels if not c.oa_id]
 
 
-def webhook_router(
-    accounts: Find, accept: Accept, wake: Callable[[], None], clock: Clock, note: Note | None = None
-) -> APIRouter:
-    """Return the webhook's route.
+def webhook_router(accounts: Find, accept: Accept, clock: Clock, note: Note | None = None) -> APIRouter:
+    """Return the webhook's route over some accounts (see `take_event`)."""
+    router = APIRouter(tags=["channels"])
+
+    @router.post(PATH)
+    async def zalo_oa_webhook(request: Request) -> Response:
+        """An event from Zalo."""
+        return await take_event(accounts, request, accept, clock, note)
+
+    return router
+
+
+async def take_event(accounts: Find, request: Request, accept: Accept, clock: Clock, note: Note | None) -> Response:
+    """Answer one delivery: verify, store, then say 200.
 
     404 for an OA that is not ours, 403 without a good signature, 503 for what cannot be stored, so that Zalo repeats it.
 
     Args:
         note: takes the receipts of what was sent.
     """
-    router = APIRouter(tags=["channels"])
-
-    @router.post(PATH)
-    async def zalo_oa_webhook(request: Request) -> Response:
-        """An event from Zalo."""
-        body = await _body(request)
-        if body is None:
-            return Response(status_code=413)
-        try:
-            raw = json.loads(body)
-        except (ValueError, RecursionError):
-            return Response(status_code=400)
-        if not isinstance(raw, dict):
-            return Response(status_code=400)
-        if not raw:
-            # Zalo asks so, unsigned, whether somebody lives here.
-            return Response(status_code=200)
-        oa_id = oa_of(raw)
-        if not oa_id and (raw.get("event_name") != NAMELESS or len(body) > MAX_NAMELESS):
-            return Response(status_code=404)
-        candidates = accounts(oa_id)
-        if not candidates:
-            log.warning("an event for an OA that is not ours", extra={"oa_id": oa_id})
-            return Response(status_code=404)
-        genuine = _genuine(candidates, body, raw, request.headers, oa_id)
-        if not genuine:
-            log.warning("an event without a good signature", extra={"oa_id": oa_id})
-            return Response(status_code=403)
-        if oa_id and len(genuine) > 1:
-            log.error("two accounts have the same keys; tell them apart by their OA's ids", extra={"oa_id": oa_id})
-            return Response(status_code=503)
-        for channel, form in genuine:
-            channel.recognise(form, oa_id)
-            try:
-                await _take(parse(raw, channel.account, clock()), accept, note)
-            except Exception as error:
-                # The error's own words are not logged: a database's name what it was to store.
-                about = {"account": channel.account, "error": type(error).__name__}
-                log.error("an event could not be stored", extra=about)
-                return Response(status_code=503)
-        wake()
+    body = await body_of(request, MAX_BODY)
+    if body is None:
+        return Response(status_code=413)
+    if (raw := object_of(body)) is None:
+        return Response(status_code=400)
+    if not raw:
+        # Zalo asks so, unsigned, whether somebody lives here.
         return Response(status_code=200)
-
-    return router
+    oa_id = oa_of(raw)
+    if not oa_id and (raw.get("event_name") != NAMELESS or len(body) > MAX_NAMELESS):
+        return Response(status_code=404)
+    candidates = accounts(oa_id)
+    if not candidates:
+        log.warning("an event for an OA that is not ours", extra={"oa_id": oa_id})
+        return Response(status_code=404)
+    genuine = _genuine(candidates, body, raw, request.headers, oa_id)
+    if not genuine:
+        log.warning("an event without a good signature", extra={"oa_id": oa_id})
+        return Response(status_code=403)
+    if oa_id and len(genuine) > 1:
+        log.error("two accounts have the same keys; tell them apart by their OA's ids", extra={"oa_id": oa_id})
+        return Response(status_code=503)
+    answer = Response(status_code=200)
+    for channel, form in genuine:
+        channel.recognise(form, oa_id)
+        answer = await stored(_take(parse(raw, channel.account, clock()), accept, note), channel.account)
+        if answer.status_code != 200:
+            break
+    return answer
 
 
 def _genuine(
@@ -116,13 +111,3 @@ async def _take(happened: Incoming | Receipt | None, accept: Accept, note: Note 
         await accept(happened)
     elif happened is not None and note is not None:
         await note(happened)
-
-
-async def _body(request: Request) -> bytes | None:
-    """Return the body; None if it is larger than any event is."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return None
-    return body

@@ -92,6 +92,12 @@ class TestTheMenu:
         assert numbered(Reply(asked, (PAPERS, FEE)), 2000) == [asked]
         assert numbered(Reply(asked, (PAPERS, FEE, PORTAL)), 2000) == [f"{asked}\n\n{menu((PORTAL,))}"]
 
+    def test_a_button_that_no_number_picks_is_left_to_the_text(self) -> None:
+        assert numbered(Reply('Muốn dừng, nhắn "dừng".', (FEE,), first=0), 2000) == ['Muốn dừng, nhắn "dừng".']
+
+    def test_the_menu_of_a_second_bubble_goes_on_counting(self) -> None:
+        assert numbered(Reply("Kênh hỏi đáp.", (FEE,), first=3), 2000)[0].endswith("3. Lệ phí")
+
     def test_a_menu_that_does_not_fit_behind_the_text_stays_whole(self) -> None:
         parts = numbered(Reply("Câu dài. " * 10, (PAPERS, FEE)), 90)
         assert parts[-1] == menu((PAPERS, FEE))

@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
+from bot import work
 from bot.channels.web.access import Limit, Tokens
 from bot.channels.web.channel import AGAIN, Bells, WebChannel
 from bot.channels.web.routes import CONTENT_SECURITY_POLICY
@@ -23,6 +24,7 @@ from bot.messages import Channels
 from bot.sender import Sender
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, inbox, outbox
+from bot.work import Work
 from tests.browser.webapp import FEE, LOST, WebApp, create
 from tests.builders import Clock
 
@@ -212,23 +214,31 @@ async def test_erasing_ones_data_can_be_repeated(client: Client, web: WebApp, da
 async def test_a_message_waits_while_somebody_else_has_the_conversation(client: Client, web: WebApp) -> None:
     await client.asks("thế nộp ở đâu", "0")
     other = web.turns("other")
-    assert await other.lease(1)
+    held = await other.hold(1)
+    assert held is not None
     asking = asyncio.create_task(client.asks("đk tạm trú hết bn tiền", "1"))
     await asyncio.sleep(0.2)
     assert not asking.done()
-    await other.release(1)
+    await other.release(held)
     assert (await asking)["aspect"] == "le-phi"
 
 
-async def test_the_other_holder_may_answer_it(client: Client, web: WebApp) -> None:
+async def test_the_other_holder_may_answer_it(client: Client, web: WebApp, database: Database, clock: Clock) -> None:
     await client.asks("thế nộp ở đâu", "0")
     other = web.turns("other")
-    assert await other.lease(1)
+    before = await other.hold(1)
+    assert before is not None
     asking = asyncio.create_task(client.asks("đk tạm trú hết bn tiền", "1"))
     await asyncio.sleep(0.1)
-    assert await other.answer_waiting(1) == 1
+
+    def again(connection: Connection) -> Work | None:
+        work.release(connection, before)
+        return work.take(connection, 1, "other", clock())
+
+    held = await database.unit(again)
+    assert held is not None
+    assert len((await other.answer(held)).ended) == 1
     assert (await asking)["aspect"] == "le-phi"
-    await other.release(1)
     assert len(web.dialogue.said) == 2
 
 
@@ -236,13 +246,14 @@ async def test_too_long_a_wait_is_503_and_nothing_is_lost(web: WebApp) -> None:
     async with Client(web, patience=0.2) as client:
         await client.asks("thế nộp ở đâu", "0")
         other = web.turns("other")
-        assert await other.lease(1)
+        held = await other.hold(1)
+        assert held is not None
         response = await client.post({"id": "1", "text": "đk tạm trú hết bn tiền"})
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) >= 1
         assert "bận" in response.json()["detail"]
         assert web.wakes
-        await other.release(1)
+        await other.release(held)
         assert (await client.asks("đk tạm trú hết bn tiền", "1"))["aspect"] == "le-phi"
 
 
@@ -250,8 +261,8 @@ async def test_a_holder_that_died_is_waited_for_only_as_long_as_its_lease(
     client: Client, web: WebApp, clock: Clock
 ) -> None:
     await client.asks("thế nộp ở đâu", "0")
-    assert await web.turns("dead").lease(1)
-    clock.pass_(seconds=61)
+    assert await web.turns("dead").hold(1)
+    clock.pass_(seconds=16)
     assert (await client.asks("đk tạm trú hết bn tiền", "1"))["aspect"] == "le-phi"
 
 
@@ -323,7 +334,7 @@ def test_the_count_of_quiet_conversations_is_forgotten() -> None:
     limit = Limit(1, clock)
     for number in range(1000):
         assert limit.take(str(number)) == 0
-    clock.pass_(seconds=61)
+    clock.pass_(seconds=16)
     assert limit.take("new") == 0
     assert len(limit._times) == 1
 
@@ -536,9 +547,9 @@ async def test_the_sender_leaves_a_pushed_message_queued_and_rings(
     sender = Sender(database, Channels({("web", "default"): channel}), clock=clock, rng=random.Random(1))
     turns = web.turns()
     with web.bells.listen(chat) as bell:
-        assert await turns.lease(1)
-        assert await sender.send_queued(1) == 0
-        await turns.release(1)
+        held = await turns.take(1)
+        assert held is not None
+        assert (await sender.send(held, (await turns.answer(held)).leaving)) is not None
         assert bell.is_set()
     async with database.read() as connection:
         row = (await connection.execute(select(outbox).where(outbox.c.id == ids[0]))).mappings().one()
@@ -548,7 +559,7 @@ async def test_the_sender_leaves_a_pushed_message_queued_and_rings(
     looked_at = aware(ready)
     assert looked_at is not None
     assert looked_at >= clock() + min(AGAIN, timedelta(hours=1))
-    assert await turns.claim() == []
+    assert await turns.take_ready() == []
 
 
 def test_bells_ring_only_who_listens_and_are_taken_down() -> None:

@@ -95,6 +95,7 @@ def test_a_wrong_signature_is_refused(changes: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "value",
     ["", "mac=", "mac", "0" * 64, "mac=mac=", "é" * 64, " ", keyed(b"{}"), without_secret(b"{}")],
+    ids=["nothing", "prefix", "half a prefix", "zeros", "two prefixes", "letters", "space", "keyed", "without secret"],
 )
 def test_something_else_in_its_place_is_refused(value: str) -> None:
     body, headers = ZaloEvents().signed(EVENT)
