@@ -336,7 +336,7 @@ class TestCrash:
         restarted = setting.channel()
         assert await restarted.send("77", Reply("Xin chào")) == Misconfigured(LOST)
         assert restarted.problem == LOST
-        assert "authorise the OA again" in LOST
+        assert "a new pair of tokens from Zalo's API Explorer" in LOST
         assert [r.message for r in caplog.records if r.levelno == logging.CRITICAL] == [LOST]
         assert setting.zalo.asked(OAUTH) == 1
         assert setting.zalo.sent == []
