@@ -9,12 +9,12 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from telegram import Bot, BotCommand, InputFile, LinkPreviewOptions, Message
-from telegram.constants import ChatAction, MessageLimit, ParseMode
+from telegram.constants import ChatAction, FloodLimit, MessageLimit, ParseMode
 from telegram.error import BadRequest, TelegramError
 
 from bot import messages
@@ -27,6 +27,7 @@ from bot.channels.tokens import WithoutToken
 from bot.conversation.messages import catalogue
 from bot.conversation.model import Attachment, Reply
 from bot.messages import Capabilities, Incoming, Outcome
+from bot.pace import Pace
 
 # The library is half way from whole seconds to time spans; this chooses the later form, and spares its warning.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
@@ -36,6 +37,8 @@ TIMEOUT: Final = 15.0
 COURTESY: Final = 2.0
 """Seconds for what may fail unnoticed: the typing sign, the end of a button's waiting sign."""
 CAPTION: Final = int(MessageLimit.CAPTION_LENGTH)
+CHAT_PACE: Final = Pace(timedelta(seconds=1 / FloodLimit.MESSAGES_PER_SECOND_PER_CHAT), burst=5)
+GROUP_PACE: Final = Pace(timedelta(minutes=1) / FloodLimit.MESSAGES_PER_MINUTE_PER_GROUP, burst=5)
 ReadFile = Callable[[str], Awaitable[bytes]]
 ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
 
@@ -190,6 +193,10 @@ class TelegramChannel:
             task.add_done_callback(self._courtesies.discard)
 
     # what goes out
+
+    def pace(self, chat: str) -> Pace:
+        """Return how fast a chat may be written to; the ids of groups are negative."""
+        return GROUP_PACE if chat.startswith("-") else CHAT_PACE
 
     async def send(self, chat: str, reply: Reply, *, typing: bool = True) -> Outcome:
         """Send a reply, in as many parts as it needs.
