@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
 
 from bot.channels.zalo_oa import Accounts, ZaloOaChannel, last_interactions, webhook_router
@@ -271,8 +271,10 @@ BARE: float = 0.005
 async def test_zalo_is_answered_within_fifty_milliseconds(door: Door, events: ZaloEvents) -> None:
     """99 times of 100, on loopback, with everything stored. A route that does nothing tells how busy the machine is besides."""
 
-    @door.app.get("/bare")
-    async def bare() -> None: ...
+    @door.app.post("/bare")
+    async def bare(request: Request) -> Response:
+        await request.body()
+        return Response()
 
     async def took(request: Awaitable[Any]) -> float:
         began = time.perf_counter()
@@ -284,7 +286,7 @@ async def test_zalo_is_answered_within_fifty_milliseconds(door: Door, events: Za
         for number in range(100):
             event = events.text(str(number % 20), "làm giấy khai sinh cần gì")
             stored.append(await took(events.post(event, client)))
-            nothing.append(await took(client.get(events.url.removesuffix(PATH) + "/bare")))
+            nothing.append(await took(client.post(events.url.removesuffix(PATH) + "/bare", content=b"x" * 300)))
         return sorted(stored)[98], sorted(nothing)[98]
 
     rounds: list[tuple[float, float]] = []
