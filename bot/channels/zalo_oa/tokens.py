@@ -34,7 +34,7 @@ AGAIN: Final = timedelta(hours=1)
 PAUSES: Final = (0.0, 0.2, 1.0, 3.0)
 """Seconds before each try to save a new pair."""
 
-HOW: Final = "authorise the OA again in the console, or give a new pair of tokens from Zalo's API Explorer"
+HOW: Final = "give the account a new pair of tokens from Zalo's API Explorer (congdanso channel secrets zalo-oa NAME)"
 LOST: Final = f"a renewal of the tokens was cut off and Zalo does not take the old refresh token any more: {HOW}"
 REFUSED: Final = f"Zalo does not take the refresh token: {HOW}"
 NO_REFRESH: Final = f"there is no refresh token: the access token ends after 25 hours; {HOW}"
@@ -92,9 +92,10 @@ def due(stored: Mapping[str, str], now: datetime) -> bool:
 
 def _moment(stored: Mapping[str, str], name: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(stored.get(name, ""))
+        found = datetime.fromisoformat(stored.get(name, ""))
     except ValueError:
         return None
+    return found if found.tzinfo is not None else None
 
 
 class Tokens:

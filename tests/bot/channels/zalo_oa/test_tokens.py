@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bot.channels.zalo_oa import seeded
 from bot.channels.zalo_oa.oauth import Granted, OAuth, Refused, Unavailable, pkce
-from bot.channels.zalo_oa.tokens import BEGAN, LOST, NO_REFRESH, REFUSED, UNSAVED, Tokens, due, granted
+from bot.channels.zalo_oa.tokens import BEGAN, EXPIRES_AT, LOST, NO_REFRESH, REFUSED, UNSAVED, Tokens, due, granted
 from bot.conversation.model import Reply
 from bot.messages import Misconfigured, Transient
 from tests.builders import MORNING, Clock
@@ -193,6 +193,7 @@ class TestRenewing:
         stored = granted({}, Granted("a", "r", timedelta(seconds=seconds)), MORNING)
         assert due(stored, MORNING + timedelta(seconds=seconds * share)) == (share >= 0.8) or abs(share - 0.8) < 1e-3
         assert due({**stored, BEGAN: MORNING.isoformat()}, MORNING)
+        assert due({**stored, EXPIRES_AT: "2026-11-22T09:00:00"}, MORNING)  # nobody's time
 
 
 class TestTrouble:
@@ -335,7 +336,7 @@ class TestCrash:
         restarted = setting.channel()
         assert await restarted.send("77", Reply("Xin chào")) == Misconfigured(LOST)
         assert restarted.problem == LOST
-        assert "authorise the OA again" in LOST
+        assert "a new pair of tokens from Zalo's API Explorer" in LOST
         assert [r.message for r in caplog.records if r.levelno == logging.CRITICAL] == [LOST]
         assert setting.zalo.asked(OAUTH) == 1
         assert setting.zalo.sent == []
