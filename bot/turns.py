@@ -268,6 +268,7 @@ class Turns:
 
     def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: _Left, now: datetime) -> Answered:
         """Write the turns down, with all that follows from them."""
+        work.lock(connection, held)
         values: dict[str, Any] = {}
         ended: list[Ended] = []
         leaving = [_stored(row) for row in held.queued]

@@ -77,14 +77,14 @@ def _lease(
     mine: dict[int, RowMapping] = {row["id"]: row for row in taken.mappings()}
     if not mine:
         return []
-    waiting: dict[int, list[RowMapping]] = {}
-    queued: dict[int, list[RowMapping]] = {}
+    waiting: dict[int, list[dict[str, Any]]] = {}
+    queued: dict[int, list[dict[str, Any]]] = {}
     if reading:
         # Counted before it is tried: a message that kills the process is put aside one day like one that raises.
         for message in connection.execute(_TRY, {"ids": list(mine)}).mappings():
-            waiting.setdefault(message["conversation_id"], []).append(message)
+            waiting.setdefault(message["conversation_id"], []).append({**message})
         for reply in connection.execute(_QUEUED, {"ids": list(mine)}).mappings():
-            queued.setdefault(reply["conversation_id"], []).append(reply)
+            queued.setdefault(reply["conversation_id"], []).append({**reply})
     return [
         Work(
             conversation_id=key,
@@ -108,8 +108,20 @@ def renew(connection: Connection, held: Iterable[Work], now: datetime) -> None:
         connection.execute(_RENEW, leases)
 
 
+def lock(connection: Connection, work: Work) -> None:
+    """Lock a conversation in hand before anything in it is written: whoever stores a message locks it first, too.
+
+    Raises:
+        LeaseLost: it is in other hands. On SQLite, where nobody else writes meanwhile, that is found at the end.
+    """
+    if connection.dialect.name != "sqlite":
+        which = {"which": work.conversation_id, "lease": work.lease}
+        if connection.execute(_LOCK, which).first() is None:
+            raise LeaseLost(str(work.conversation_id))
+
+
 def still_ours(connection: Connection, work: Work, **values: Any) -> None:
-    """Write something into a conversation in hand, and lock it for the rest of the transaction.
+    """Write something into a conversation in hand.
 
     Raises:
         LeaseLost: it is in other hands.
@@ -131,7 +143,7 @@ def release(connection: Connection, work: Work, **values: Any) -> datetime | Non
         LeaseLost: there is something to be written, and the conversation is in other hands.
     """
     which = {"which": work.conversation_id, "lease": work.lease}
-    if connection.dialect.name != "sqlite":
+    if connection.dialect.name != "sqlite" and not values:  # who writes something has locked it already
         connection.execute(_LOCK, which)
     given = connection.execute(_GIVE.values(**values) if values else _GIVE, which).one_or_none()
     if given is None:
