@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -18,12 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.clock import ZONE, Clock
 from bot.codec import reply_to_json
 from bot.conversation.dialogue import Dialogue, Understand
+from bot.conversation.linking import needs
 from bot.conversation.messages import say
 from bot.conversation.model import (
     AnswerStatus,
     ConsentGiven,
     DataErased,
     Effect,
+    Linked,
+    LinkEffect,
     MaterialGiven,
     QuestionRecorded,
     Rated,
@@ -32,10 +35,12 @@ from bot.conversation.model import (
     Session,
     Subscribed,
     Turn,
+    Unlinked,
     Unsubscribed,
     WardChosen,
 )
 from bot.inbox import ACCEPTED, DEAD, DONE
+from bot.linking import Linking, Stale, forget, leave, share
 from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox, outbox, review
 
@@ -61,7 +66,7 @@ class TurnTaken:
     aspect: str | None
     confidence: float | None
     effects: tuple[Effect, ...]
-    """Without recorded questions: those hold what somebody wrote."""
+    """Without recorded questions and the linking of channels: those hold what somebody wrote, or a code."""
     first: bool
 
 
@@ -84,6 +89,7 @@ class Turns:
         owner: str,
         record: Record | None = None,
         direct: Callable[[str], bool] = lambda channel: channel == "web",
+        linking: Linking | None = None,
     ) -> None:
         self._database = database
         self._dialogue = dialogue
@@ -92,6 +98,7 @@ class Turns:
         self.owner = owner
         self._record = record
         self._direct = direct
+        self._linking = linking or Linking()
 
     async def claim(self, limit: int = 20) -> list[int]:
         """Lease up to `limit` conversations that have something to do, the longest waiting first."""
@@ -164,7 +171,12 @@ class Turns:
                         select(
                             inbox,
                             conversation.c.session,
+                            conversation.c.ward,
                             conversation.c.subscribed,
+                            conversation.c.consented_at,
+                            conversation.c.chosen_at,
+                            conversation.c.person,
+                            conversation.c.preferred,
                             conversation.c.channel.label("via"),
                         )
                         .join(conversation, conversation.c.id == inbox.c.conversation_id)
@@ -180,17 +192,26 @@ class Turns:
             return False
         now = self._clock()
         try:
-            turn, confidence = self._turn(row, now.astimezone(ZONE).date())
+            turn, confidence = await self._turn(row, now)
             await self._finish(row, turn, confidence, now)
+        except Stale:
+            await self._failed(row, "Stale", now)  # Taken again, on what stands there now.
         except Exception as error:
             # The reason goes to the log and the row; the text of the message goes to neither.
             log.exception("turn failed", extra={"inbox_id": row["id"]})
             await self._failed(row, type(error).__name__, now)
         return True
 
-    def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
-        # The column decides: it changes without a turn too, when a citizen blocks the bot.
-        session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"])
+    async def _turn(self, row: Any, now: datetime) -> tuple[Turn, float | None]:
+        # The columns decide: they change without a turn too, when a citizen blocks the bot or chooses on a linked channel.
+        session = replace(
+            Session.from_dict(row["session"]),
+            ward=row["ward"],
+            subscribed=row["subscribed"],
+            consented=row["consented_at"] is not None,
+            linked=row["person"] is not None,
+            preferred=row["preferred"],
+        )
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
@@ -202,10 +223,13 @@ class Turns:
             said = Said(unsupported=text or "unsupported")
         else:
             said = Said(text=text, personal=tuple(row["personal"]))
+        if (wish := needs(said, session)) is not None and not said.personal:
+            async with self._database.read() as connection:
+                said = replace(said, link=await self._linking.facts(connection, wish, row, now))
         understood = None
         if said.text and not said.personal and any(c.isalnum() for c in said.text):
             understood = self._understand(said.text)
-        turn = self._dialogue.reply(said, understood, session, today)
+        turn = self._dialogue.reply(said, understood, session, now.astimezone(ZONE).date())
         return turn, understood.confidence if understood is not None else None
 
     async def _finish(self, row: Any, turn: Turn, confidence: float | None, now: datetime) -> None:
@@ -214,8 +238,12 @@ class Turns:
             values: dict[str, Any] = {"session": turn.session.as_dict(), "stopped_at": None, "last_seen_at": now}
             if row["kind"] == "stopped":
                 values |= {"stopped_at": now, "subscribed": False}
+            chosen: dict[str, Any] = {}
             for effect in turn.effects:
-                values |= await self._apply(connection, effect, row, turn, now)
+                chosen |= await self._apply(connection, effect, row, turn, now)
+            if not any(isinstance(e, Linked | Unlinked | DataErased) for e in turn.effects):
+                await share(connection, row, chosen)
+            values |= chosen
             await connection.execute(
                 update(conversation).where(conversation.c.id == row["conversation_id"]).values(**values)
             )
@@ -236,7 +264,7 @@ class Turns:
                         topic=turn.topic,
                         aspect=turn.aspect,
                         confidence=confidence,
-                        effects=tuple(e for e in turn.effects if not isinstance(e, QuestionRecorded)),
+                        effects=tuple(e for e in turn.effects if not isinstance(e, QuestionRecorded | LinkEffect)),
                         first=first,
                     ),
                 )
@@ -249,14 +277,15 @@ class Turns:
             case ConsentGiven():
                 return {"consented_at": now}
             case WardChosen(code):
-                return {"ward": code}
+                return {"ward": code, "chosen_at": now}
             case Subscribed():
-                return {"subscribed": True, "ward": turn.session.ward}
+                return {"subscribed": True, "ward": turn.session.ward, "chosen_at": now}
             case Unsubscribed():
-                return {"subscribed": False}
+                return {"subscribed": False, "chosen_at": now}
             case DataErased():
                 await erase(connection, row["conversation_id"], keep_inbox=row["id"])
-                return {"ward": None, "subscribed": False, "consented_at": None}
+                alone = await leave(connection, row["conversation_id"], row["person"])
+                return {"ward": None, "subscribed": False, "consented_at": None, "chosen_at": None} | alone
             case QuestionRecorded(text, reason):
                 await connection.execute(
                     insert(review).values(
@@ -270,6 +299,8 @@ class Turns:
                 )
             case Rated() | MaterialGiven():
                 pass
+            case _:
+                return await self._linking.apply(connection, effect, row, now)
         return {}
 
     async def _put(self, connection: AsyncConnection, row: Any, replies: tuple[Reply, ...], now: datetime) -> None:
@@ -318,3 +349,4 @@ async def erase(connection: AsyncConnection, conversation_id: int, *, keep_inbox
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
     await connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    await forget(connection, conversation_id)
