@@ -317,6 +317,27 @@ class TestPolling:
             await until(stored)
         assert channel.problem == ""
 
+    async def test_a_fault_of_ours_does_not_end_the_polling(
+        self, channel: ZaloBotChannel, emulator: ZaloBotEmulator, database: Database, store: Any
+    ) -> None:
+        fetch, failures = channel.fetch, 2
+
+        async def broken(wait: float) -> Any:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                raise KeyError("ours")
+            return await fetch(wait)
+
+        channel.fetch = broken  # type: ignore[method-assign]
+        emulator.message(CHAT, "một")
+
+        async def stored() -> bool:
+            return bool(await rows(database))
+
+        async with Polling(channel, store):
+            await until(stored)
+
     async def test_several_failures_in_a_row_are_a_problem(
         self, channel: ZaloBotChannel, emulator: ZaloBotEmulator, store: Any
     ) -> None:
