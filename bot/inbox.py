@@ -13,7 +13,7 @@ from bot.conversation.model import Session
 from bot.messages import ACTS, Address, Incoming, masked
 from bot.storage.database import Database, aware
 from bot.storage.tables import ACCEPTED, DEAD, DONE, Moment, conversation, inbox
-from bot.work import LEASE, Work, new_lease
+from bot.work import KNOWN, LEASE, Work, new_lease
 
 __all__ = ["ACCEPTED", "DEAD", "DONE", "Stored", "accept", "conversation_of", "store"]
 
@@ -72,9 +72,7 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
         conversation_id=row["id"],
         address=safe.address,
         lease=lease,
-        session=row["session"],
-        subscribed=row["subscribed"],
-        silent_until=aware(row["silent_until"]),
+        row={"conversation_id": row["id"], **row},
         waiting=(message | {"id": number},),
         queued=(),
     )
@@ -113,9 +111,7 @@ def _statements(dialect: Any) -> dict[str, Insert]:
     return {
         "conversation": met.on_conflict_do_update(index_elements=["channel", "account", "chat"], set_=known).returning(
             conversation.c.id,
-            conversation.c.session,
-            conversation.c.subscribed,
-            conversation.c.silent_until,
+            *KNOWN,
             conversation.c.ready_at,
             conversation.c.lease_until,
         ),

@@ -19,12 +19,16 @@ from bot.clock import ZONE, Clock
 from bot.codec import reply_from_json, reply_to_json
 from bot.conversation import takeover
 from bot.conversation.dialogue import Dialogue, Understand
+from bot.conversation.linking import Wish, needs
 from bot.conversation.messages import say
 from bot.conversation.model import (
     AnswerStatus,
     ConsentGiven,
     DataErased,
     Effect,
+    Linked,
+    LinkEffect,
+    LinkFacts,
     MaterialGiven,
     QuestionRecorded,
     Rated,
@@ -33,10 +37,13 @@ from bot.conversation.model import (
     Session,
     Subscribed,
     Turn,
+    Unlinked,
     Unsubscribed,
     WardChosen,
 )
 from bot.inbox import Stored, store
+from bot.linking import Linking, Stale, leave, share
+from bot.linking import forget as forget_codes
 from bot.messages import ACTS, Incoming, masked
 from bot.storage.database import Database, aware
 from bot.storage.tables import DEAD, DONE, conversation, inbox, outbox, review
@@ -66,7 +73,7 @@ class TurnTaken:
     aspect: str | None
     confidence: float | None
     effects: tuple[Effect, ...]
-    """Without recorded questions: those hold what somebody wrote."""
+    """Without recorded questions and the linking of channels: those hold what somebody wrote, or a code."""
     first: bool
 
 
@@ -144,6 +151,7 @@ class Turns:
         owner: str,
         record: Record | None = None,
         direct: Callable[[str], bool] = lambda channel: channel == "web",
+        linking: Linking | None = None,
     ) -> None:
         self._database = database
         self._dialogue = dialogue
@@ -152,6 +160,7 @@ class Turns:
         self.owner = owner
         self._record = record
         self._direct = direct
+        self._linking = linking or Linking()
 
     async def accept(self, incoming: Incoming, *, take: bool = False) -> Stored:
         """Store a message; commit before returning (see `bot.inbox.accept`).
@@ -198,16 +207,18 @@ class Turns:
             LeaseLost: the conversation is in other hands; nothing was written.
         """
         now = self._clock()
-        done, left = self._worked(held, now)
+        done, left = await self._worked(held, now)
         if not done and held.queued:
             return Answered((), tuple(_stored(row) for row in held.queued), given_back=False)
-        return await self._database.unit(lambda connection: self._finish(connection, held, done, left, now))
+        try:
+            return await self._database.unit(lambda connection: self._finish(connection, held, done, left, now))
+        except Stale:
+            # Taken again, on what stands there now.
+            return Answered((), (), given_back=True, ready_at=await self.release(held))
 
-    def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], _Left]:
+    async def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], _Left]:
         """Work out the turns, each from the session that the one before left."""
-        # The column decides: it changes without a turn too, when a citizen blocks the bot.
-        session = replace(Session.from_dict(dict(held.session)), subscribed=held.subscribed)
-        silent_until = held.silent_until
+        session, silent_until = _session_of(held.row), aware(held.row["silent_until"])
         today = now.astimezone(ZONE).date()
         done: list[_Worked] = []
         for row in held.waiting:
@@ -221,7 +232,12 @@ class Turns:
             kind, text = row["kind"], row["text"] or ""
             silent = takeover.silent(silent_until, now)
             try:
-                turn, confidence = self._turn(row, session, today, silent=silent)
+                said = _said(row)
+                if said is not None and (wish := needs(said, session)) is not None and not said.personal:
+                    if done:
+                        break  # What it stands on is changed by the turns before it: taken again when they are written.
+                    said = replace(said, link=await self._facts(wish, held, now))
+                turn, confidence = self._turn(row, said, session, today, silent=silent)
             except Exception as error:
                 # The reason goes to the log and the row; the text of the message goes to neither.
                 log.exception("turn failed", extra={"inbox_id": row["id"]})
@@ -237,29 +253,27 @@ class Turns:
                 silent_until = max(until, silent_until or until)
             elif silent and takeover.calls_back(kind, text):
                 silent_until = None
+            if any(isinstance(effect, LinkEffect) for effect in turn.effects):
+                break  # So do those after it.
         return done, _Left(session, silent_until)
 
+    async def _facts(self, wish: Wish, held: Work, now: datetime) -> LinkFacts:
+        """Look up what a turn about linking has to know."""
+        return await self._database.unit(lambda connection: self._linking.facts(connection, wish, held.row, now))
+
     def _turn(
-        self, row: Mapping[str, Any], session: Session, today: date, *, silent: bool
+        self, row: Mapping[str, Any], said: Said | None, session: Session, today: date, *, silent: bool
     ) -> tuple[Turn, float | None]:
         kind, text = row["kind"], row["text"] or ""
-        if kind in ("stopped", "resumed"):
-            return Turn((), session, AnswerStatus.ACTION_DONE), None
         if kind == "taken_over":
             return takeover.began(session, already=silent), None
+        if said is None:
+            return Turn((), session, AnswerStatus.ACTION_DONE), None
         if silent:
             if not takeover.hears(kind, text):
                 return Turn((), session, AnswerStatus.HANDED_OVER), None
             if (back := takeover.back(kind, text, session)) is not None:
                 return back, None
-        if kind == "opened":
-            said = Said(payload=text, opened=True)
-        elif kind == "button":
-            said = Said(payload=text or NO_BUTTON)
-        elif kind == "unsupported":
-            said = Said(unsupported=text or "unsupported")
-        else:
-            said = Said(text=text, personal=tuple(row["personal"]))
         understood = None
         if said.text and not said.personal and any(c.isalnum() for c in said.text):
             understood = self._understand(said.text)
@@ -286,8 +300,12 @@ class Turns:
                     values |= {"stopped_at": None}
                 if one.row["kind"] == "stopped":
                     values |= {"stopped_at": now, "subscribed": False}
+                chosen: dict[str, Any] = {}
                 for effect in one.turn.effects:
-                    values |= self._apply(connection, effect, one.row, one.turn, now, held)
+                    chosen |= self._apply(connection, effect, one.row, one.turn, now, held)
+                if not any(isinstance(e, Linked | Unlinked | DataErased) for e in one.turn.effects):
+                    share(connection, held.row, chosen)
+                values |= chosen
                 replies = one.turn.replies
                 status, topic, aspect = one.turn.status.value, one.turn.topic, one.turn.aspect
                 self._mark(connection, one.row["id"], DONE, now, status=status, topic=topic, aspect=aspect)
@@ -316,7 +334,7 @@ class Turns:
             topic=one.turn.topic,
             aspect=one.turn.aspect,
             confidence=one.confidence,
-            effects=tuple(e for e in one.turn.effects if not isinstance(e, QuestionRecorded)),
+            effects=tuple(e for e in one.turn.effects if not isinstance(e, QuestionRecorded | LinkEffect)),
             first=one.first,
         )
         self._record(connection, taken)
@@ -329,14 +347,15 @@ class Turns:
             case ConsentGiven():
                 return {"consented_at": now}
             case WardChosen(code):
-                return {"ward": code}
+                return {"ward": code, "chosen_at": now}
             case Subscribed():
-                return {"subscribed": True, "ward": turn.session.ward}
+                return {"subscribed": True, "ward": turn.session.ward, "chosen_at": now}
             case Unsubscribed():
-                return {"subscribed": False}
+                return {"subscribed": False, "chosen_at": now}
             case DataErased():
                 erase(connection, held.conversation_id, before=row["id"])
-                return {"ward": None, "subscribed": False, "consented_at": None}
+                alone = leave(connection, held.conversation_id, held.row["person"])
+                return {"ward": None, "subscribed": False, "consented_at": None, "chosen_at": None} | alone
             case QuestionRecorded(text, reason):
                 connection.execute(
                     insert(review).values(
@@ -350,6 +369,8 @@ class Turns:
                 )
             case Rated() | MaterialGiven():
                 pass
+            case _:
+                return self._linking.apply(connection, effect, held.row, now)
         return {}
 
     def _put(
@@ -388,6 +409,34 @@ class Turns:
         )
 
 
+def _session_of(row: Mapping[str, Any]) -> Session:
+    """The session of a conversation. The columns decide: they change without a turn too, when a citizen blocks the bot or
+    chooses on a linked channel.
+    """
+    return replace(
+        Session.from_dict(dict(row["session"])),
+        ward=row["ward"],
+        subscribed=row["subscribed"],
+        consented=row["consented_at"] is not None,
+        linked=row["person"] is not None,
+        preferred=row["preferred"],
+    )
+
+
+def _said(row: Mapping[str, Any]) -> Said | None:
+    """What a citizen did, as the dialogue hears it; None for what it does not hear of."""
+    kind, text = row["kind"], row["text"] or ""
+    if kind in ("stopped", "resumed", "taken_over"):
+        return None
+    if kind == "opened":
+        return Said(payload=text, opened=True)
+    if kind == "button":
+        return Said(payload=text or NO_BUTTON)
+    if kind == "unsupported":
+        return Said(unsupported=text or "unsupported")
+    return Said(text=text, personal=tuple(row["personal"]))
+
+
 _PUT: Final = insert(outbox).returning(outbox.c.id)
 
 
@@ -404,6 +453,7 @@ def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
     connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    forget_codes(connection, conversation_id)
 
 
 def forget(connection: Connection, held: Work, until: int) -> datetime | None:
@@ -412,6 +462,8 @@ def forget(connection: Connection, held: Work, until: int) -> datetime | None:
     Returns when the conversation, if there still is one, next needs somebody.
     """
     here = conversation.c.id == held.conversation_id
+    alone = leave(connection, held.conversation_id, held.row["person"])
+    forget_codes(connection, held.conversation_id)
     # Locked by the first statement of the unit: a message that is being accepted is either seen here, or begins anew.
     connection.execute(delete(outbox).where(outbox.c.conversation_id == held.conversation_id))
     connection.execute(delete(review).where(review.c.conversation_id == held.conversation_id))
@@ -427,5 +479,5 @@ def forget(connection: Connection, held: Work, until: int) -> datetime | None:
         "consented_at": None,
         "silent_until": None,
     }
-    connection.execute(update(conversation).where(here).values(**anew))
+    connection.execute(update(conversation).where(here).values(**anew, **alone, chosen_at=None))
     return work.release(connection, held)

@@ -20,6 +20,17 @@ from bot.storage.tables import ACCEPTED, conversation, inbox, outbox
 
 LEASE: Final = timedelta(seconds=15)
 """How long after the death of a process its conversations are taken over. Work that takes longer is renewed meanwhile."""
+KNOWN: Final = (
+    conversation.c.session,
+    conversation.c.ward,
+    conversation.c.subscribed,
+    conversation.c.consented_at,
+    conversation.c.chosen_at,
+    conversation.c.person,
+    conversation.c.preferred,
+    conversation.c.silent_until,
+)
+"""What a turn stands on."""
 OPEN: Final = ("queued", "sending")
 """States of an outbox row that still has to leave."""
 
@@ -35,10 +46,8 @@ class Work:
     conversation_id: int
     address: Address
     lease: str
-    session: Mapping[str, Any]
-    subscribed: bool
-    silent_until: datetime | None
-    """A human officer speaks here."""
+    row: Mapping[str, Any]
+    """The conversation's columns `KNOWN`, as they stood when it was taken."""
     waiting: tuple[Mapping[str, Any], ...]
     queued: tuple[Mapping[str, Any], ...]
 
@@ -90,9 +99,7 @@ def _lease(
             conversation_id=key,
             address=Address(row["channel"], row["account"], row["chat"]),
             lease=lease,
-            session=row["session"],
-            subscribed=row["subscribed"],
-            silent_until=aware(row["silent_until"]),
+            row={"conversation_id": key, **row},
             waiting=tuple(sorted(waiting.get(key, []), key=lambda r: int(r["id"]))),
             queued=tuple(queued.get(key, [])),
         )
@@ -164,15 +171,7 @@ _TAKE: Final = (
     update(conversation)
     .where(conversation.c.id.in_(bindparam("ids", expanding=True)), _FREE)
     .values(lease_owner=bindparam("lease"), lease_until=bindparam("until"))
-    .returning(
-        conversation.c.id,
-        conversation.c.channel,
-        conversation.c.account,
-        conversation.c.chat,
-        conversation.c.session,
-        conversation.c.subscribed,
-        conversation.c.silent_until,
-    )
+    .returning(conversation.c.id, conversation.c.channel, conversation.c.account, conversation.c.chat, *KNOWN)
 )
 _TRY: Final = (
     update(inbox)

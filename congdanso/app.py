@@ -20,6 +20,7 @@ from analytics import events
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
 from bot.conversation.model import MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
+from bot.linking import Linking
 from bot.messages import Channels, Incoming
 from bot.pump import Pump
 from bot.sender import Sender
@@ -111,6 +112,7 @@ class Server:
             clock=utc_now,
             owner=uuid.uuid4().hex[:12],
             record=Recorder(brain.places, settings.key(), turns_total),
+            linking=Linking(settings.key()),
         )
         self.deliveries = wire(settings, self.database, brain.places, self.channels, utc_now)
         sender = Sender(

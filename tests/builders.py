@@ -129,6 +129,20 @@ async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
             await asyncio.sleep(0.02)
 
 
+async def work_off(turns: Turns) -> int:
+    """Answer everything that waits, sending nothing; return how many messages ended."""
+    ended, working = 0, True
+    while working:
+        working = False
+        for held in await turns.take_ready():
+            working = working or bool(held.waiting)
+            answered = await turns.answer(held)
+            ended += len(answered.ended)
+            if not answered.given_back:
+                await turns.release(held)
+    return ended
+
+
 def understood(topic: str | None, *aspects: str, confidence: float = 0.95, **fields: Any) -> Understanding:
     """An understanding as the model would give it."""
     values: dict[str, Any] = {

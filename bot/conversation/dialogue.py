@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from bot.conversation import choices
+from bot.conversation import choices, linking
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
 from bot.conversation.messages import catalogue, say
@@ -107,6 +107,7 @@ class Dialogue:
             self._when_personal,
             self._when_opened,
             self._when_unsupported,
+            self._when_linking,
             self._when_pressed,
             self._when_stopping,
             self._when_awaited,
@@ -149,9 +150,16 @@ class Dialogue:
         kind = catalogue()["unsupported_names"].get(m.said.unsupported, m.said.unsupported)
         return Turn((Reply(answers.get(kind, answers["other"])),), m.session, AnswerStatus.CLARIFIED)
 
+    def _when_linking(self, m: Moment) -> Turn | None:
+        """A code may be typed whatever else the bot waits for, and is nobody else's to read."""
+        wanted = linking.wish(m.said)
+        return None if wanted is None else linking.answer(wanted, m.said.link, m.session, self.actions.ward_name)
+
     def _when_pressed(self, m: Moment) -> Turn | None:
         if not m.said.payload:
             return None
+        if (linked := self._when_linking(m)) is not None:
+            return linked
         kind, _, rest = m.said.payload.partition(":")
         if kind in ("t", "m"):
             slug, _, aspect = rest.partition(":")

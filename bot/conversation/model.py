@@ -90,9 +90,13 @@ class Session:
     aspect: str | None = None
     recent: tuple[str, ...] = ()
     pending: Pending | None = None
+    linked: bool = False
+    """Shares commune, consent and subscription with other channels of the same person."""
+    preferred: bool = False
+    """Of the linked channels, the one that gets the announcements."""
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON for storage; `from_dict` reads it."""
+        """JSON for storage; `from_dict` reads it. What columns of the conversation say (`linked`, `preferred`) is left out."""
         pending = None
         if self.pending is not None:
             options, more = (
@@ -123,6 +127,29 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """What another conversation chose, to which a code leads. `newer`: it chose later than this one."""
+
+    channel: str
+    ward: str | None
+    subscribed: bool
+    consented: bool
+    newer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFacts:
+    """What a turn about linking channels has to know: a code that may be shown, or where a typed one leads.
+
+    `refused` says why there is neither: unknown, own, already, too_many.
+    """
+
+    code: str = ""
+    other: Other | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What the citizen did this turn: wrote a text, pressed a button, or opened the bot (with a campaign's payload).
 
@@ -134,6 +161,7 @@ class Said:
     opened: bool = False
     personal: tuple[str, ...] = ()
     unsupported: str = ""
+    link: LinkFacts | None = None
 
 
 # Effects: what the roof has to do after a turn, in the same transaction as the replies.
@@ -192,7 +220,57 @@ class MaterialGiven:
     topic: str | None
 
 
-Effect = ConsentGiven | WardChosen | Subscribed | Unsubscribed | DataErased | QuestionRecorded | Rated | MaterialGiven
+@dataclass(frozen=True, slots=True)
+class LinkCodeShown:
+    """A code was shown; its hash is to be kept for as long as it is valid."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCodeClaimed:
+    """A right code was typed here; from now on only this conversation may confirm it."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGuessFailed:
+    """A wrong code was typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The citizen confirmed: both conversations are one person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDeclined:
+    """The citizen does not want to link; the code is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """The conversation is on its own again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreferredHere:
+    """Of the linked channels, this one is to get the announcements."""
+
+
+LinkEffect = LinkCodeShown | LinkCodeClaimed | LinkGuessFailed | Linked | LinkDeclined | Unlinked | PreferredHere
+Effect = (
+    ConsentGiven
+    | WardChosen
+    | Subscribed
+    | Unsubscribed
+    | DataErased
+    | QuestionRecorded
+    | Rated
+    | MaterialGiven
+    | LinkEffect
+)
 
 
 @dataclass(frozen=True, slots=True)

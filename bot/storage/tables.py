@@ -50,7 +50,11 @@ conversation = Table(
     Column("ready_at", Moment, comment="when there is something to do; NULL = nothing"),
     Column("lease_owner", String(64)),
     Column("lease_until", Moment),
+    Column("person", String(32), comment="random; shared by the conversations of one person who linked them"),
+    Column("preferred", Boolean, nullable=False, default=False, server_default="0", comment="gets the announcements"),
+    Column("chosen_at", Moment, comment="when commune or subscription were last chosen"),
     UniqueConstraint("channel", "account", "chat"),
+    Index("ix_conversation_person", "person"),
     Index("ix_conversation_ready", "ready_at"),
     Index("ix_conversation_audience", "subscribed", "ward"),
 )
@@ -134,6 +138,31 @@ channel_account = Table(
     Column("receiver_until", Moment),
     Column("renewer", String(128), comment="the one task that renews its tokens"),
     Column("renewer_until", Moment),
+)
+
+link_code = Table(
+    "link_code",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("code_hash", String(64), nullable=False, comment="keyed hash; the code itself was only shown"),
+    Column("conversation_id", BigId, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("claimed_by", BigId, comment="the conversation where it was typed; only this one may confirm"),
+    Column("spent_at", Moment, comment="confirmed, declined or replaced"),
+    UniqueConstraint("code_hash"),
+    Index("ix_link_code_conversation", "conversation_id", "created_at"),
+    Index("ix_link_code_claim", "claimed_by"),
+)
+
+link_guess = Table(
+    "link_guess",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("conversation_id", BigId, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Moment, nullable=False, comment="a wrong code was typed; kept for an hour"),
+    Index("ix_link_guess_conversation", "conversation_id", "at"),
+    Index("ix_link_guess_at", "at"),
 )
 
 checkpoint = Table(

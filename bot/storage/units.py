@@ -11,16 +11,21 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 T = TypeVar("T")
 SHARED: Final = 64
 """Units that share a transaction at most: a savepoint that is kept waiting longer gains nothing."""
+AGAIN: Final = (0.01, 0.05, 0.2)
+"""Seconds before a unit that lost a deadlock begins again."""
+DEADLOCKS: Final = frozenset({"40P01", "40001"})
 CONNECTIONS: Final = 6
 """Units of one process that PostgreSQL works on at the same time."""
 
@@ -117,6 +122,15 @@ class PooledUnits:
         """Run a function in a transaction (see `Units.run`)."""
 
         def alone() -> T:
+            for pause in AGAIN:
+                try:
+                    with self._engine.begin() as connection:
+                        return work(connection)
+                except OperationalError as error:
+                    # Two units waited for each other, and the database chose this one to begin again.
+                    if getattr(error.orig, "sqlstate", None) not in DEADLOCKS:
+                        raise
+                    time.sleep(pause)
             with self._engine.begin() as connection:
                 return work(connection)
 

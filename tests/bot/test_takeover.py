@@ -14,7 +14,7 @@ from bot.conversation.model import Session
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, inbox, outbox, review
 from bot.turns import Turns, TurnTaken
-from tests.builders import MORNING, Citizen, Clock
+from tests.builders import MORNING, Citizen, Clock, work_off
 
 if TYPE_CHECKING:
     from congdanso.brain import Brain
@@ -40,21 +40,11 @@ def turns(database: Database, brain: Brain, clock: Clock, recorded: list[TurnTak
     return Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a", record=record)
 
 
-async def work(turns: Turns) -> None:
-    working = True
-    while working:
-        working = False
-        for held in await turns.take_ready():
-            working = working or bool(held.waiting)
-            if not (await turns.answer(held)).given_back:
-                await turns.release(held)
-
-
 async def answered(turns: Turns, citizen: Citizen, text: str, kind: str = "text") -> list[str]:
     """What the bot says to one more message."""
     before = len(await citizen.got())
     await citizen.says(text, kind=kind)
-    await work(turns)
+    await work_off(turns)
     return (await citizen.got())[before:]
 
 
@@ -95,7 +85,7 @@ class TestTakeOver:
     ) -> None:
         await citizen.says("", kind="taken_over")
         clock.pass_(minutes=40)
-        await work(turns)
+        await work_off(turns)
         assert aware((await citizen.row())["silent_until"]) == MORNING + takeover.SILENCE
         assert await answered(turns, citizen, "làm giấy khai sinh cần gì") != []
 
@@ -107,7 +97,7 @@ class TestTakeOver:
         clock.now -= timedelta(minutes=15)
         await citizen.says("", kind="taken_over")
         clock.now += timedelta(minutes=15)
-        await work(turns)
+        await work_off(turns)
         assert aware((await citizen.row())["silent_until"]) == clock.now + takeover.SILENCE
 
     @pytest.mark.parametrize("word", ["bot", "gọi bot", "BOT!"])
@@ -174,7 +164,7 @@ class TestSeen:
         clock.now -= timedelta(hours=1)
         await citizen.says("cảm ơn")
         clock.now += timedelta(hours=5)
-        await work(turns)
+        await work_off(turns)
         assert aware((await citizen.row())["last_seen_at"]) == MORNING
 
 
@@ -185,7 +175,7 @@ class TestWithdrawn:
         await answered(turns, citizen, "c:ok", "button")
         await answered(turns, citizen, "xin giấy phép mở quán karaoke")
         await citizen.says("", kind="withdrawn")
-        await work(turns)
+        await work_off(turns)
         async with database.read() as connection:
             for table in (conversation, inbox, outbox, review):
                 assert await connection.scalar(select(func.count()).select_from(table)) == 0, table.name
@@ -195,7 +185,7 @@ class TestWithdrawn:
     ) -> None:
         for _ in range(2):
             await citizen.says("", kind="withdrawn", update_id="w1")
-            await work(turns)
+            await work_off(turns)
         async with database.read() as connection:
             assert await connection.scalar(select(func.count()).select_from(conversation)) == 0
 
@@ -206,7 +196,7 @@ class TestWithdrawn:
         await answered(turns, citizen, "n:yes", "button")
         await citizen.says("", kind="withdrawn")
         await citizen.says("làm giấy khai sinh cần gì")
-        await work(turns)
+        await work_off(turns)
         texts = await citizen.got()
         assert "iấy chứng sinh" in texts[0]
         assert "Kênh hỏi đáp" in texts[1]
@@ -219,6 +209,6 @@ class TestWithdrawn:
         other = Citizen(database, clock, chat="2002", channel="zalo-oa")
         await answered(turns, other, "làm hộ chiếu ở đâu")
         await citizen.says("", kind="withdrawn")
-        await work(turns)
+        await work_off(turns)
         assert len(await other.got()) == 2
         assert (await other.row())["session"]["topic"] == "ho-chieu"

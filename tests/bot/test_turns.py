@@ -14,7 +14,7 @@ from bot.storage.tables import conversation, inbox, outbox, review
 from bot.turns import DIED, MAX_DEATHS, Turns
 from bot.work import LeaseLost
 from nlu.understanding import Understanding
-from tests.builders import Citizen, Clock
+from tests.builders import Citizen, Clock, work_off
 
 if TYPE_CHECKING:
     from congdanso.brain import Brain
@@ -32,26 +32,12 @@ def turns(database: Database, brain: Brain, clock: Clock) -> Turns:
     return Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a")
 
 
-async def work(turns: Turns) -> int:
-    """Answer everything that waits, sending nothing; return how many messages ended."""
-    ended, working = 0, True
-    while working:
-        working = False
-        for held in await turns.take_ready():
-            working = working or bool(held.waiting)
-            answered = await turns.answer(held)
-            ended += len(answered.ended)
-            if not answered.given_back:
-                await turns.release(held)
-    return ended
-
-
 async def test_the_same_update_twice_is_one_turn(database: Database, clock: Clock, turns: Turns) -> None:
     citizen = Citizen(database, clock)
     _, new = await citizen.says("làm giấy khai sinh cần gì", update_id="77")
     _, again = await citizen.says("làm giấy khai sinh cần gì", update_id="77")
     assert (new, again) == (True, False)
-    assert await work(turns) == 1
+    assert await work_off(turns) == 1
     assert sum("iấy chứng sinh" in text for text in await citizen.got()) == 1
 
 
@@ -59,7 +45,7 @@ async def test_messages_of_one_citizen_are_answered_in_order(database: Database,
     citizen = Citizen(database, clock)
     await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
     await citizen.says("thế mất mấy ngày")
-    assert await work(turns) == 2
+    assert await work_off(turns) == 2
     answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
     assert "7.000 đồng" in answers[0]
     assert "3 ngày" in answers[1]
@@ -70,7 +56,7 @@ async def test_the_text_of_a_message_is_forgotten_once_it_is_answered(
 ) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("làm hộ chiếu ở đâu")
-    await work(turns)
+    await work_off(turns)
     async with database.read() as connection:
         row = (await connection.execute(select(inbox))).mappings().one()
     assert row["text"] is None
@@ -94,7 +80,7 @@ async def test_the_work_of_a_dead_process_is_taken_over(
     await citizen.says("xin chào")
     await turns.take_ready()  # … and dies here
     clock.pass_(seconds=16)
-    assert await work(other) == 1
+    assert await work_off(other) == 1
     assert len(await citizen.got()) >= 1
 
 
@@ -106,7 +92,7 @@ async def test_a_process_that_slept_too_long_writes_nothing(
     await citizen.says("làm hộ chiếu ở đâu")
     [asleep] = await turns.take_ready()
     clock.pass_(seconds=16)
-    assert await work(other) == 1
+    assert await work_off(other) == 1
     answers = await citizen.got()
     with pytest.raises(LeaseLost):
         await turns.answer(asleep)
@@ -123,7 +109,7 @@ async def test_a_message_that_comes_while_another_is_worked_on_is_not_forgotten(
     await turns.answer(held)
     await citizen.says("cảm ơn nhé")
     assert await turns.release(held) == clock()
-    assert await work(turns) == 1
+    assert await work_off(turns) == 1
     assert (await citizen.row())["lease_owner"] is None
 
 
@@ -136,7 +122,7 @@ async def test_a_message_that_cannot_be_handled_is_put_aside_with_its_reason(
     turns = Turns(database, brain.dialogue, broken, clock=clock, owner="a")  # type: ignore[arg-type]
     citizen = Citizen(database, clock)
     await citizen.says("khai sinh")
-    await work(turns)
+    await work_off(turns)
     async with database.read() as connection:
         row = (await connection.execute(select(inbox))).mappings().one()
     assert (row["state"], row["attempts"], row["reason"], row["text"]) == ("dead", 3, "ZeroDivisionError", None)
@@ -157,7 +143,7 @@ async def test_what_comes_after_a_message_that_fails_waits_for_it(
     citizen = Citizen(database, clock)
     await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
     await citizen.says("thế mất mấy ngày")
-    assert await work(turns) == 2
+    assert await work_off(turns) == 2
     answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
     assert "7.000 đồng" in answers[0]
     assert "3 ngày" in answers[1]
@@ -169,7 +155,7 @@ async def test_a_message_that_kills_every_process_is_put_aside(database: Databas
     for _ in range(MAX_DEATHS):
         assert len(await turns.take_ready()) == 1  # … and dies
         clock.pass_(seconds=16)
-    assert await work(turns) == 1
+    assert await work_off(turns) == 1
     async with database.read() as connection:
         row = (await connection.execute(select(inbox))).mappings().one()
     assert (row["state"], row["reason"]) == ("dead", DIED)
@@ -189,7 +175,7 @@ async def test_a_message_is_taken_in_hand_as_it_is_accepted(database: Database, 
     assert (later.new, later.held) == (True, None)
     assert len((await turns.answer(stored.held)).leaving) == len(await citizen.got())
     await turns.release(stored.held)
-    assert await work(turns) == 1
+    assert await work_off(turns) == 1
 
 
 async def test_a_message_behind_others_is_not_taken_before_them(database: Database, clock: Clock, turns: Turns) -> None:
@@ -197,7 +183,7 @@ async def test_a_message_behind_others_is_not_taken_before_them(database: Databa
     await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
     incoming = Incoming(Address("telegram", "default", citizen.chat), "9", "text", "thế mất mấy ngày", clock())
     assert (await turns.accept(incoming, take=True)).held is None
-    assert await work(turns) == 2
+    assert await work_off(turns) == 2
     answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
     assert "7.000 đồng" in answers[0]
     assert "3 ngày" in answers[1]
@@ -206,14 +192,14 @@ async def test_a_message_behind_others_is_not_taken_before_them(database: Databa
 async def test_consent_commune_and_subscription_are_kept(database: Database, clock: Clock, turns: Turns) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("", kind="opened")
-    await work(turns)
+    await work_off(turns)
     for step in ("c:ok",):
         await citizen.presses(step)
-        await work(turns)
+        await work_off(turns)
     await citizen.says("xã Vi Hương")
-    await work(turns)
+    await work_off(turns)
     await citizen.presses("n:yes")
-    await work(turns)
+    await work_off(turns)
     row = await citizen.row()
     assert row["consented_at"] is not None
     assert (row["ward"], row["subscribed"]) == (row["session"]["ward"], True)
@@ -225,7 +211,7 @@ async def test_one_word_stops_announcements(database: Database, clock: Clock, tu
     await citizen.says("xã Phủ Thông")
     await citizen.presses("n:yes")
     await citizen.says("dừng thông báo")
-    await work(turns)
+    await work_off(turns)
     assert (await citizen.row())["subscribed"] is False
 
 
@@ -236,7 +222,7 @@ async def test_erasing_leaves_nothing_of_the_citizen(database: Database, clock: 
     await citizen.presses("c:ok")
     await citizen.says("xin giấy phép mở quán karaoke")
     await citizen.presses("x:yes")
-    await work(turns)
+    await work_off(turns)
     row = await citizen.row()
     assert (row["ward"], row["subscribed"], row["consented_at"]) == (None, False, None)
     assert row["session"]["recent"] == []
@@ -254,11 +240,11 @@ async def test_questions_without_an_answer_are_kept_only_with_consent(
 
     citizen = Citizen(database, clock)
     await citizen.says("xin giấy phép mở quán karaoke thế nào")
-    await work(turns)
+    await work_off(turns)
     assert await kept() == []
     await citizen.presses("c:ok")
     await citizen.says("xin giấy phép mở quán karaoke thế nào")
-    await work(turns)
+    await work_off(turns)
     assert await kept() == ["xin giấy phép mở quán karaoke thế nào"]
 
 
@@ -266,7 +252,7 @@ async def test_a_personal_number_is_refused_and_stands_nowhere(database: Databas
     citizen = Citizen(database, clock)
     await citizen.presses("c:ok")
     await citizen.says("căn cước của tôi 019203004567 bị mất")
-    await work(turns)
+    await work_off(turns)
     assert "không lưu và không xử lý" in (await citizen.got())[-1]
     async with database.read() as connection:
         for table in (conversation, inbox, outbox, review):
@@ -281,12 +267,12 @@ async def test_a_citizen_who_leaves_is_remembered_and_comes_back(
     await citizen.says("xã Phủ Thông")
     await citizen.presses("n:yes")
     await citizen.says("", kind="stopped")
-    await work(turns)
+    await work_off(turns)
     row = await citizen.row()
     assert row["stopped_at"] is not None
     assert row["subscribed"] is False
     await citizen.says("xin chào")
-    await work(turns)
+    await work_off(turns)
     assert (await citizen.row())["stopped_at"] is None
 
 

@@ -26,6 +26,7 @@ _NOT_SENT: Final = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
+    httpx.InvalidURL,
 )
 """Faults before the request was on its way; after any other fault of the line Zalo may have taken it."""
 
@@ -78,7 +79,7 @@ class Api:
                 response = await self._client.post(f"{self._base}/{method}", json=body or {}, timeout=limits)
         except TimeoutError:
             return Lost("TimeoutError", arrived=True)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             # The error's own words may hold the address, and the token in it.
             return Lost(type(error).__name__, arrived=not isinstance(error, _NOT_SENT))
         return read(response.status_code, response.content, response.headers.get("retry-after"))

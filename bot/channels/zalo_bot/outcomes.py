@@ -41,11 +41,12 @@ def _refusal(answer: Refused) -> Outcome:
     match answer.code:
         case 426 | 429:
             return messages.RetryAfter(WAIT if answer.wait is None else answer.wait)
-        case 401 | 404:
+        case 401:
             return messages.Misconfigured(reason)
         case 408 | 504:
             return messages.Transient(reason, maybe_sent=True)
-        case 403:
+        case 403 | 404:
+            # A 404 may be this citizen's or the bot's: one lost chat must not hold up the account, nor a slip lose replies.
             return messages.Transient(reason)
         case code if code >= 500:
             return messages.Transient(reason)

@@ -82,6 +82,9 @@ class ZaloBotPoller:
                     log.error("a webhook takes this bot's updates", extra=self._about())
                     self._channel.problem, alone = "Conflict", False
                 wait = self._failed(answer, failures)
+            except Exception as error:
+                log.error("polling failed", extra=self._about() | {"error": type(error).__name__})
+                wait = self._pause(failures)
             failures += 1
             await asyncio.sleep(wait)
 

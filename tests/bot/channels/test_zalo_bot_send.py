@@ -84,7 +84,7 @@ SEND: list[Row] = [
     ("400", HELLO, fails(400, "Bad request"), Rejected("400 Bad request"), SAID),
     ("401", HELLO, fails(401, "Unauthorized"), Misconfigured("401 Unauthorized"), SAID),
     ("403 is Zalo's own trouble", HELLO, fails(403, "Internal server error"), Transient("403 Internal server error"), SAID),
-    ("404", HELLO, fails(404, "Not found"), Misconfigured("404 Not found"), SAID),
+    ("404", HELLO, fails(404, "Not found"), Transient("404 Not found"), SAID),
     ("408", HELLO, fails(408, "Request timeout"), Transient("408 Request timeout", maybe_sent=True), SAID),
     ("429", HELLO, fails(429, "Quota exceeded"), RetryAfter(60.0), SAID),
     ("429 with a time", HELLO, fails(429, "Quota exceeded", parameters={"retry_after": 7}), RetryAfter(7.0), SAID),
@@ -219,6 +219,13 @@ class TestSending:
     async def test_no_connection_means_not_sent(self) -> None:
         channel = ZaloBotChannel("default", TOKEN, api_url="http://127.0.0.1:9")
         assert await channel.send(CHAT, HELLO) == Transient("ConnectError", maybe_sent=False)
+        await channel.stop()
+
+    async def test_an_address_that_is_none_is_no_crash(self) -> None:
+        channel = ZaloBotChannel("default", TOKEN, api_url="https://[bad")
+        found = await channel.send(CHAT, HELLO)
+        assert isinstance(found, Transient)
+        assert TOKEN not in repr(found)
         await channel.stop()
 
     async def test_an_answer_that_does_not_come_is_not_waited_for_without_end(

@@ -283,6 +283,24 @@ class TestPolling:
             failing = False
         assert await rows(database) == ["một"]
 
+    async def test_what_is_lost_all_the_same_is_said(
+        self, channel: ZaloBotChannel, emulator: ZaloBotEmulator, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        emulator.message(CHAT, "một")
+        tried = asyncio.Event()
+
+        async def full(incoming: Incoming) -> None:
+            tried.set()
+            raise OSError("disk full")
+
+        polling = Polling(channel, full)
+        polling.poller._patience = (30.0,)
+        async with polling:
+            await tried.wait()
+            await asyncio.sleep(0.05)
+            assert channel.problem == "NotStored"
+        assert [r.message for r in caplog.records if r.levelno == logging.CRITICAL] == ["an update is lost"]
+
     async def test_a_store_under_way_is_finished_when_the_poller_is_ended(
         self, channel: ZaloBotChannel, emulator: ZaloBotEmulator, database: Database
     ) -> None:
@@ -316,6 +334,27 @@ class TestPolling:
         async with Polling(channel, store):
             await until(stored)
         assert channel.problem == ""
+
+    async def test_a_fault_of_ours_does_not_end_the_polling(
+        self, channel: ZaloBotChannel, emulator: ZaloBotEmulator, database: Database, store: Any
+    ) -> None:
+        fetch, failures = channel.fetch, 2
+
+        async def broken(wait: float) -> Any:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                raise KeyError("ours")
+            return await fetch(wait)
+
+        channel.fetch = broken  # type: ignore[method-assign]
+        emulator.message(CHAT, "một")
+
+        async def stored() -> bool:
+            return bool(await rows(database))
+
+        async with Polling(channel, store):
+            await until(stored)
 
     async def test_several_failures_in_a_row_are_a_problem(
         self, channel: ZaloBotChannel, emulator: ZaloBotEmulator, store: Any
