@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select, update
 from bot import work
 from bot.channels.web.access import Limit, Tokens
 from bot.channels.web.channel import AGAIN, Bells, WebChannel
-from bot.channels.web.routes import CONTENT_SECURITY_POLICY
+from bot.channels.web.headers import CONTENT_SECURITY_POLICY
 from bot.conversation.messages import say
 from bot.messages import Channels
 from bot.sender import Sender

@@ -1,5 +1,6 @@
 /* The citizens' chat. Plain ES2017; every text enters the page as text, never as markup.
-   The talk is kept in the tab's sessionStorage, its token in localStorage. */
+   The talk is kept in the tab's sessionStorage, its token in localStorage. What happens to the line and what was
+   said unasked is told to page.js by an event "congdanso". */
 (function () {
   "use strict";
 
@@ -23,8 +24,13 @@
   // An entry: {me, id, send, state: waiting|failed|done, detail, refused} or {bot: replies}.
   const { entries, pushed } = JSON.parse(load("sessionStorage", "chat") || '{"entries": [], "pushed": []}');
   const nodes = new Map();
+  const asked = new URLSearchParams(location.search);
+  const unit = /^[a-z0-9-]{1,48}$/.test(asked.get("u") || "") ? asked.get("u") : "";
+  // Opens the conversation; from a commune's page, with that commune. The id makes it happen once.
+  const opener = unit ? { id: "start:" + unit, payload: "start:u_" + unit } : { id: "start", payload: "start" };
   let token = load("localStorage", "token");
-  let started = load("localStorage", "started") === "1";
+  let started = load("localStorage", "started");
+  let lastEvent = load("sessionStorage", "last");
   let opening = null;
   let listening = false;
   let queue = Promise.resolve();
@@ -33,6 +39,8 @@
   function remember() {
     save("sessionStorage", "chat", JSON.stringify({ entries: entries.slice(-60), pushed: pushed.slice(-60) }));
   }
+
+  const tell = (what) => document.dispatchEvent(new CustomEvent("congdanso", { detail: what }));
 
   // Drawing
 
@@ -73,7 +81,11 @@
       const source = make("p", "source", words.according_to);
       const day = String(reply.source.seen_on).split("-").reverse().map(Number).join("/");
       source.append(link("", reply.source.title, reply.source.url), words.seen_on + day + ".");
-      turn.append(source);
+      const share = make("button", "share", words.share);
+      share.type = "button";
+      const ground = make("div", "ground");
+      ground.append(source, share);
+      turn.append(ground);
     }
     if (reply.attachments.length) {
       const files = make("div", "files");
@@ -151,9 +163,7 @@
   });
 
   function forget() {
-    token = null;
-    started = false;
-    opening = null;
+    token = started = opening = lastEvent = null;
     save("localStorage", "token", null);
     save("localStorage", "started", null);
     save("sessionStorage", "last", null);
@@ -164,11 +174,11 @@
       token = (await call("api/chat/sessions")).token;
       save("localStorage", "token", token);
     }
-    if (!started) {
+    if (!started || (unit && started !== opener.id)) {
       // What this returns already stands on the page.
-      await send({ id: "start", payload: "start" });
-      started = true;
-      save("localStorage", "started", "1");
+      await send(opener);
+      started = opener.id;
+      save("localStorage", "started", started);
     }
     if (!listening) listen();
   }
@@ -238,33 +248,54 @@
     if (!window.ReadableStream || !window.TextDecoder) return;
     listening = true;
     for (let pause = 3000; token; pause = Math.min(pause * 2, 60000)) {
+      const control = window.AbortController ? new AbortController() : null;
       try {
         const headers = { Authorization: "Bearer " + token };
-        const last = load("sessionStorage", "last");
-        if (last) headers["Last-Event-ID"] = last;
-        const response = await fetch("api/chat/stream", { headers: headers, cache: "no-store" });
+        if (lastEvent) headers["Last-Event-ID"] = lastEvent;
+        const signal = control && control.signal;
+        const response = await fetch("api/chat/stream", { headers: headers, cache: "no-store", signal: signal });
         if (response.status === 401) break;
         if (response.ok) {
           pause = 3000;
-          await read(response.body.getReader());
+          tell("up");
+          await read(response.body.getReader(), control);
         }
-      } catch (e) { /* the line broke: connect again below */ }
-      await new Promise((go) => {
-        setTimeout(go, pause);
-        addEventListener("online", go, { once: true });
-      });
+      } catch (e) {
+        // The line broke; one that only went quiet is looked at anew before anybody is told.
+        if (!control || !control.signal.aborted) tell("down");
+      }
+      await rest(pause * (0.5 + Math.random() / 2));
     }
     listening = false;
   }
 
-  async function read(reader) {
+  // Until so many milliseconds are over, the line is back, or somebody looks at the page again.
+  function rest(time) {
+    return new Promise((go) => {
+      const seen = () => { if (!document.hidden) over(); };
+      const timer = setTimeout(over, time);
+      function over() {
+        clearTimeout(timer);
+        removeEventListener("online", over);
+        document.removeEventListener("visibilitychange", seen);
+        go();
+      }
+      addEventListener("online", over);
+      document.addEventListener("visibilitychange", seen);
+    });
+  }
+
+  async function read(reader, control) {
     const decoder = new TextDecoder();
-    let rest = "";
+    let unread = "";
     for (;;) {
+      // The server says something every 15 seconds; a phone's network may forget a line without telling anybody.
+      const timer = setTimeout(() => { if (control) control.abort(); }, 45000);
       const part = await reader.read();
+      clearTimeout(timer);
       if (part.done) return;
-      const blocks = (rest + decoder.decode(part.value, { stream: true })).split(/\r?\n\r?\n/);
-      rest = blocks.pop();
+      const blocks = (unread + decoder.decode(part.value, { stream: true })).split(/\r?\n\r?\n/);
+      unread = blocks.pop();
       blocks.forEach(take);
     }
   }
@@ -276,7 +307,8 @@
       if (found) event[found[1]] += found[2];
     });
     if (!event.data) return;
-    save("sessionStorage", "last", event.id);
+    lastEvent = event.id;
+    save("sessionStorage", "last", lastEvent);
     if (pushed.includes(event.id)) return;
     pushed.push(event.id);
     const replies = [JSON.parse(event.data)];
@@ -284,26 +316,31 @@
     remember();
     const [drawn] = drawReplies(replies);
     if (waiting) log.append(typing); else show(drawn);
+    tell("news");
   }
 
   // Hands
 
-  function fit() {
+  function typed() {
     question.style.height = "auto";
     question.style.height = question.scrollHeight + 2 + "px";
+    save("sessionStorage", "draft", question.value || null);
   }
 
   function submit(event) {
     event.preventDefault();
     const text = question.value.trim();
+    // Without a line the text stays where it is: nothing waits in a queue that nobody sees.
+    if (text && navigator.onLine === false) return tell("unsent");
     if (text) say(text, { text: text });
     question.value = "";
-    fit();
+    typed();
     question.focus();
+    tell("sent");
   }
 
   byId("ask").addEventListener("submit", submit);
-  question.addEventListener("input", fit);
+  question.addEventListener("input", typed);
   question.addEventListener("keydown", (event) => {
     // While an input method is composing a letter, Enter is its own.
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) submit(event);
@@ -319,21 +356,32 @@
       say(data.label || button.textContent, { payload: data.payload });
     } else if (data.text) {
       say(data.text, { text: data.text });
+    } else {
+      return;
     }
     // On a phone this would open the keyboard over the answer.
     if (finePointer) question.focus({ preventScroll: true });
   });
-  byId("afresh").addEventListener("click", () => {
-    if (!confirm(words.afresh)) return;
+  // Asked on the page: inside another site's page some browsers show no confirm().
+  function sure(asking) {
+    byId("sure").hidden = !asking;
+    byId("afresh").setAttribute("aria-expanded", String(asking));
+    byId(asking ? "sure-no" : "afresh").focus();
+  }
+
+  byId("afresh").addEventListener("click", () => sure(byId("sure").hidden));
+  byId("sure-no").addEventListener("click", () => sure(false));
+  byId("sure-yes").addEventListener("click", () => {
     forget();
     save("sessionStorage", "chat", null);
+    save("sessionStorage", "draft", null);
     location.reload();
   });
 
   // A leaflet's code or a shared link (/?c=c_…) opens its pack. The address is cleaned, so that a reload does not ask again.
   function follow() {
-    const campaign = new URLSearchParams(location.search).get("c");
-    if (!campaign || !/^[A-Za-z0-9_-]{1,64}$/.test(campaign)) return;
+    const campaign = asked.get("c");
+    if (!campaign || !/^[A-Za-z0-9_-]{1,58}$/.test(campaign)) return;
     history.replaceState(null, "", location.pathname);
     say(words.open_material, { payload: "start:" + campaign });
   }
@@ -346,6 +394,8 @@
     if (entry.state === "waiting") unfinished.push(entry);
   });
   unfinished.forEach((entry) => post(entries.splice(entries.indexOf(entry), 1)[0]));
+  question.value = question.value || load("sessionStorage", "draft") || "";
+  typed();
   follow();
   if (entries.length && log.lastElementChild) show(log.lastElementChild);
   open().catch(() => { /* tried again with the first question */ });
