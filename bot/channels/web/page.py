@@ -67,19 +67,24 @@ class Pages:
             words[key] = words[key].format(province=province_title)
         self.introduction: Final = introduction
         self._words = words
+        self._examples = list(examples) if examples is not None else words["examples"]
         self._files = addresses(files)
         self._environment.globals |= {
             "words": words,
             "introduction": bubble(reply_to_json(introduction)),
-            "examples": list(examples) if examples is not None else words["examples"],
+            "examples": self._examples,
             "files": self._files,
             "colours": COLOURS,
         }
 
-    def chat(self, *, query: str = "", embedded: bool = False) -> str:
-        """Return the conversation's page; `query` is what the link to the page without scripts takes along."""
+    def chat(self, *, query: str = "", unit: str = "", embedded: bool = False) -> str:
+        """Return the conversation's page; `query` and `unit` are what goes along to the page without scripts."""
         return self._environment.get_template("chat.html").render(
-            script_words=texts()["script"], query=query, embedded=embedded
+            script_words=texts()["script"],
+            opening={"buttons": reply_to_json(self.introduction)["buttons"], "examples": self._examples},
+            query=query,
+            unit=unit,
+            embedded=embedded,
         )
 
     def plain(self, view: Plain) -> str:

@@ -38,8 +38,10 @@ def routes(pages: Pages, files: dict[str, File], embed_origins: Origins) -> APIR
     async def show_page(request: Request) -> Response:
         """The citizens' page."""
         query = {name: value for name in _LINK if (value := link(request, name))}
-        shown = File(pages.chat(query=f"?{urlencode(query)}").encode(), _HTML) if query else page
-        return shown.response(request, PAGE)
+        if not query:
+            return page.response(request, PAGE)
+        text = pages.chat(query=f"?{urlencode(query)}", unit=query.get("u", ""))
+        return File(text.encode(), _HTML).response(request, PAGE)
 
     @made.get("/embed")
     async def show_inside(request: Request) -> Response:

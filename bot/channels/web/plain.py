@@ -32,6 +32,8 @@ from bot.storage.database import Database
 
 START: Final = "start"
 """The message that opens a conversation; what it is answered stands on the page anyway."""
+ARRIVED: Final = "gui"
+"""In the address after the first message: a browser that comes back without its cookie keeps none."""
 _ONCE: Final = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _UNIT: Final = re.compile(r"[a-z0-9-]{1,48}")
 _PAGE: Final = PRIVATE | {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
@@ -64,6 +66,8 @@ class PlainChat:
         """Return the page; after a refusal with the reason, and with what was typed still in the box."""
         given = fields or {}
         held = self._visits.token_of(request)
+        if refused is None and not held and ARRIVED in request.query_params:
+            refused = refuse(403, "form_stale")
         token = held or self._tokens.new()
         chat = self._tokens.chat_of(token) or ""
         found = await self._known(chat) if held else History()
@@ -108,9 +112,14 @@ class PlainChat:
 
     async def _taken(self, request: Request, fields: Mapping[str, str]) -> Response:
         token, once = self._visits.token_of(request), fields.get("once", "")
-        if not self._visits.is_ours(request, fields.get("form", ""), token) or not _ONCE.fullmatch(once):
-            raise refuse(403, "form_stale")
         response = RedirectResponse("chat#latest", status_code=303, headers=PRIVATE)
+        if self._visits.is_first(request):
+            # From `/`, whose form bears no mark: many see it who never write.
+            token, once = self._tokens.new(), secrets.token_urlsafe(9)
+            self._visits.keep(response, token)
+            response.headers["Location"] = f"chat?{ARRIVED}=1#latest"
+        elif not self._visits.is_ours(request, fields.get("form", ""), token) or not _ONCE.fullmatch(once):
+            raise refuse(403, "form_stale")
         if "afresh" in fields:
             self._visits.drop(response)
             response.headers["Location"] = "chat"

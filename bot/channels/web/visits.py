@@ -44,11 +44,15 @@ class Visits:
         """Return what shows that a form was made for the browser with this token."""
         return self._forms.sign(hashlib.sha256(token.encode()).hexdigest()).decode("ascii")
 
+    @staticmethod
+    def is_first(request: Request) -> bool:
+        """Whether a form comes from our own page, as the browser says, but from a browser that carries nothing yet."""
+        return COOKIE not in request.cookies and request.headers.get("Sec-Fetch-Site") == "same-origin"
+
     def is_ours(self, request: Request, form: str, token: str) -> bool:
         """Whether a posted form was made by us, for the browser that sends it."""
-        if not token or len(form) > MAX_TOKEN or request.headers.get("Sec-Fetch-Site") not in (
-            None, "same-origin", "none",
-        ):  # fmt: skip
+        elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
+        if elsewhere or not token or len(form) > MAX_TOKEN:
             return False
         try:
             value = self._forms.unsign(form).decode("ascii")

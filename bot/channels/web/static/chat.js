@@ -51,6 +51,13 @@
     return node;
   }
 
+  function press(className, label, data) {
+    const button = make("button", className, label);
+    button.type = "button";
+    Object.assign(button.dataset, data);
+    return button;
+  }
+
   function link(className, text, url) {
     if (!/^(https?:\/\/|tel:|\/(?!\/))/i.test(url || "")) return make("span", className, text);
     const node = make("a", className, text);
@@ -81,10 +88,8 @@
       const source = make("p", "source", words.according_to);
       const day = String(reply.source.seen_on).split("-").reverse().map(Number).join("/");
       source.append(link("", reply.source.title, reply.source.url), words.seen_on + day + ".");
-      const share = make("button", "share", words.share);
-      share.type = "button";
       const ground = make("div", "ground");
-      ground.append(source, share);
+      ground.append(source, press("share", words.share, {}));
       turn.append(ground);
     }
     if (reply.attachments.length) {
@@ -92,19 +97,56 @@
       reply.attachments.forEach((file) => files.append(link("", file.title, file.url)));
       turn.append(files);
     }
-    if (buttons.length) {
-      const steps = make("div", numbered.length ? "steps choices" : "steps");
-      buttons.forEach((b, i) => {
-        if (b.url) return steps.append(link("step", b.label, b.url));
-        const button = make("button", "step", numbered.find((line) => line === i + 1 + ". " + b.label) || b.label);
-        button.type = "button";
-        button.dataset.payload = b.payload;
-        button.dataset.label = b.label;
-        steps.append(button);
-      });
-      turn.append(steps);
-    }
+    if (buttons.length) turn.append(drawSteps(buttons, numbered));
     return turn;
+  }
+
+  function drawSteps(buttons, numbered) {
+    const steps = make("div", numbered.length ? "steps choices" : "steps");
+    buttons.forEach((b, i) => {
+      if (b.url) return steps.append(link("step", b.label, b.url));
+      const label = numbered.find((line) => line === i + 1 + ". " + b.label) || b.label;
+      steps.append(press("step", label, { payload: b.payload, label: b.label }));
+    });
+    return steps;
+  }
+
+  // What stands below the introduction, and the way to begin again: made here, for without a script they would do nothing.
+  function drawOpening(opening) {
+    const turn = log.querySelector(".turn");
+    turn.append(drawSteps(opening.buttons, []));
+    if (opening.examples.length) {
+      const examples = make("div", "examples");
+      const title = make("p", "", words.examples_title);
+      const list = make("ul", "");
+      title.id = "examples-title";
+      list.setAttribute("aria-labelledby", title.id);
+      opening.examples.forEach((text) => {
+        const item = make("li", "");
+        item.append(press("example", text, { text: text }));
+        list.append(item);
+      });
+      examples.append(title, list);
+      turn.append(examples);
+    }
+  }
+
+  const afresh = press("", words.afresh, {});
+  const keep = press("", words.afresh_no, {});
+  const leave = press("", words.afresh_yes, {});
+  const sure = make("div", "sure");
+  function drawAfresh() {
+    const text = make("p", "", words.afresh_sure);
+    sure.id = "sure";
+    text.id = "sure-text";
+    sure.hidden = true;
+    sure.setAttribute("role", "group");
+    sure.setAttribute("aria-labelledby", text.id);
+    sure.append(text, leave, keep);
+    afresh.setAttribute("aria-expanded", "false");
+    afresh.setAttribute("aria-controls", sure.id);
+    byId("ask").after(sure);
+    byId("hands").append(" · ", afresh);
   }
 
   function drawMine(entry) {
@@ -119,12 +161,7 @@
     if (entry.state === "failed") {
       const problem = make("div", "problem");
       problem.append(make("span", "", entry.detail || words.failed));
-      if (!entry.refused) {
-        const retry = make("button", "", words.retry);
-        retry.type = "button";
-        retry.dataset.retry = entry.id;
-        problem.append(retry);
-      }
+      if (!entry.refused) problem.append(press("", words.retry, { retry: entry.id }));
       turn.append(problem);
     }
     return turn;
@@ -363,15 +400,15 @@
     if (finePointer) question.focus({ preventScroll: true });
   });
   // Asked on the page: inside another site's page some browsers show no confirm().
-  function sure(asking) {
-    byId("sure").hidden = !asking;
-    byId("afresh").setAttribute("aria-expanded", String(asking));
-    byId(asking ? "sure-no" : "afresh").focus();
+  function ask(asking) {
+    sure.hidden = !asking;
+    afresh.setAttribute("aria-expanded", String(asking));
+    (asking ? keep : afresh).focus();
   }
 
-  byId("afresh").addEventListener("click", () => sure(byId("sure").hidden));
-  byId("sure-no").addEventListener("click", () => sure(false));
-  byId("sure-yes").addEventListener("click", () => {
+  afresh.addEventListener("click", () => ask(sure.hidden));
+  keep.addEventListener("click", () => ask(false));
+  leave.addEventListener("click", () => {
     forget();
     save("sessionStorage", "chat", null);
     save("sessionStorage", "draft", null);
@@ -386,6 +423,8 @@
     say(words.open_material, { payload: "start:" + campaign });
   }
 
+  drawOpening(JSON.parse(byId("chat").dataset.opening));
+  drawAfresh();
   document.querySelectorAll(".needs-script").forEach((node) => { node.hidden = false; });
   const unfinished = [];
   entries.slice().forEach((entry) => {
