@@ -395,13 +395,13 @@ def test_who_thinks_better_of_sharing_is_not_bothered(citizen: Citizen) -> None:
 # where somebody comes from
 
 
-def test_a_communes_link_opens_the_conversation_with_the_commune_once(citizen: Citizen) -> None:
+def test_a_communes_link_opens_the_conversation_with_the_commune_once(citizen: Citizen, served: Served) -> None:
     citizen.url += "/?u=phu-thong"
     citizen.opens()
     citizen.waits(lambda: len(citizen.posted) == 1)
     citizen.page.reload()
     citizen.asks("thế nộp ở đâu")
-    assert [message.get("payload") for message in citizen.posted] == ["start:u_phu-thong", None]
+    assert [said.payload for said in served.web.dialogue.said] == ["u_phu-thong", ""]
 
 
 def test_no_request_leaves_the_house(citizen: Citizen) -> None:

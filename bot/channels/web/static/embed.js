@@ -113,7 +113,8 @@
   root.append(launcher, dialog, told);
 
   function load() {
-    frame = make("iframe", { src: home.href + "embed" + unit, title: words.title, allow: "clipboard-write; web-share", referrerpolicy: "origin" });
+    const allow = navigator.share ? "clipboard-write; web-share" : "clipboard-write";
+    frame = make("iframe", { src: home.href + "embed" + unit, title: words.title, allow: allow, referrerpolicy: "origin" });
     dialog.append(frame);
     setTimeout(() => {
       if (ready) return;
