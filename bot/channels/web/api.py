@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyQuery, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -27,6 +27,7 @@ SEND_TIMEOUT: Final = 30.0
 """Seconds a page may take to read an event before its stream is given up."""
 MAX_EVENT_ID: Final = 2**63 - 1
 
+in_address = APIKeyQuery(name="token", auto_error=False, description="For an EventSource, which cannot set headers.")
 bearer = HTTPBearer(auto_error=False, description="The token of `POST /api/chat/sessions`.")
 
 
@@ -90,7 +91,7 @@ def routes(
     async def stream(
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-        token: Annotated[str | None, Query(description="For an EventSource, which cannot set headers.")] = None,
+        token: Annotated[str | None, Depends(in_address)],
     ) -> Response:
         """What the bot says unasked, each event one reply; `Last-Event-ID` resumes."""
         chat = chat_of(credentials.credentials if credentials else token)

@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class MessageIn(BaseModel):
     """What a citizen did: wrote a text, or pressed a button with a payload. `id` is the client's own, for repeats."""
 
-    model_config = ConfigDict(strict=True, title="ChatMessage")
+    model_config = ConfigDict(
+        strict=True,
+        title="ChatMessage",
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["text"], "properties": {"text": {"type": "string"}, "payload": {"type": "null"}}},
+                {"required": ["payload"], "properties": {"payload": {"type": "string"}, "text": {"type": "null"}}},
+            ]
+        },
+    )
 
     id: str = Field(min_length=1, max_length=64)
     text: str | None = None
