@@ -249,13 +249,13 @@ async def test_a_busy_conversation_is_asked_again_under_the_same_mark(web: WebAp
         await citizen.opens("/chat")
         await citizen.types("thế nộp ở đâu")
         other = web.turns("other")
-        assert await other.lease(1)
+        held = await other.hold(1)
+        assert held is not None
         page = await citizen.types("đk tạm trú hết bn tiền")
         assert citizen.response.status_code == 503
         assert "Kênh đang bận" in page.text
         assert page.ids[BOX]["value"] == "đk tạm trú hết bn tiền"
-        await other.answer_waiting(1)
-        await other.release(1)
+        await other.release(held)
         page = await citizen.types("đk tạm trú hết bn tiền")
         assert "7.000 đồng" in page.text
         assert len([said for said in web.dialogue.said if said.text.startswith("đk")]) == 1
@@ -432,10 +432,11 @@ async def test_it_stays_unmarked_while_somebody_else_has_the_conversation_and_is
     await citizen.types("thế nộp ở đâu")
     ids = await web.push(chat_of(citizen), "một")
     other = web.turns("other")
-    assert await other.lease(1)
+    held = await other.hold(1)
+    assert held is not None
     assert "một" in (await citizen.opens("/chat")).words
     assert await web.states(ids) == ["queued"]
-    await other.release(1)
+    await other.release(held)
     assert "một" in (await citizen.opens("/chat")).words
     assert await web.states(ids) == ["sent"]
 
