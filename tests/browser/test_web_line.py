@@ -200,3 +200,15 @@ def test_an_older_worker_leaves_nothing_behind(with_worker: BrowserContext, serv
     names = page.evaluate("caches.keys()")
     assert "congdanso-old" not in names
     assert "of-somebody-else" in names and len(names) == 2
+
+
+def test_a_phone_offers_to_put_it_on_the_home_screen(with_worker: BrowserContext, served: Served) -> None:
+    page = with_worker.new_page()
+    page.goto(served.url)
+    controlled(page)
+    found = with_worker.new_cdp_session(page).send("Page.getInstallabilityErrors")["installabilityErrors"]
+    # Windows without a history install nothing; nothing else is in the way.
+    assert [error["errorId"] for error in found if error["errorId"] != "in-incognito"] == []
+    manifest = with_worker.new_cdp_session(page).send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["url"] == f"{served.url}/manifest.webmanifest"

@@ -45,7 +45,7 @@ class File:
 
     def response(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Answer a request for it: pressed where the browser can, 304 where it has it already."""
-        kept = {**headers, "ETag": f'"{self.version}"', "Vary": "Accept-Encoding"}
+        kept = {**headers, "ETag": f'W/"{self.version}"', "Vary": "Accept-Encoding"}
         if request.headers.get("If-None-Match") == kept["ETag"]:
             return Response(status_code=304, headers=kept)
         if self.zipped is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
