@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -172,6 +172,10 @@ class Server:
         """Store a message of any messenger."""
         await self.pump.accept(incoming)
 
+    async def embed_origins(self) -> Sequence[str]:
+        """The sites that may show the chat inside their own pages."""
+        return self.settings.embed_origins
+
     async def parts(self) -> dict[str, Any]:
         """Return the state of each part, for `/readyz` and `doctor`."""
         found: dict[str, Any] = {
@@ -262,6 +266,8 @@ def create(
             province_title=server.brain.places.title,
             introduction=server.brain.dialogue.actions.introduction(),
             bells=server.bells,
+            embed_origins=server.embed_origins,
+            secure=settings.public_url.startswith("https://"),
         )
     )
     app.include_router(materials_router(server.leaflets))

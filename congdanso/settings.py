@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 PREFIX: Final = "CONGDANSO_"
 FILE: Final = Path(".env")
@@ -28,6 +28,9 @@ class Settings(BaseModel):
     public_url: str = Field(default="", description="where citizens reach this server, https://…")
     province: str = Field(default="thai-nguyen", description="slug of the province whose places are used")
     officer: str = Field(default="", description="login of the officer as whom `announce` acts, instead of --as")
+    embed_origins: tuple[str, ...] = Field(
+        default=(), description="sites that may show the chat inside their pages, separated by spaces or commas"
+    )
     telegram_token: SecretStr = Field(default=SecretStr(""), description="of the account `default`")
     telegram_api_url: str = Field(default="https://api.telegram.org", description="without /bot<token>")
     telegram_mode: Literal["polling", "webhook"] = "polling"
@@ -59,6 +62,17 @@ class Settings(BaseModel):
         found |= os.environ
         named = {name: found[key] for name in cls.model_fields if (key := PREFIX + name.upper()) in found}
         return named | given
+
+    @field_validator("embed_origins", mode="before")
+    @classmethod
+    def _origins(cls, given: Any) -> Any:
+        """Take a list from one line of the environment; an entry that is no origin stops the start and is named."""
+        entries = given.replace(",", " ").split() if isinstance(given, str) else given
+        if not entries:
+            return ()
+        from bot.channels.web.embed import origin
+
+        return tuple(origin(entry) for entry in entries)
 
     def url(self) -> str:
         """Return the database's URL."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bot.conversation import choices, materials
+from bot.conversation import choices, links, materials
 from bot.conversation.answers import topic_button
 from bot.conversation.materials import Materials
 from bot.conversation.messages import catalogue, label, say
@@ -97,6 +97,15 @@ class Actions:
                 Button(label("introduction_buttons", "more"), "c:more"),
             ),
         )
+
+    def arrived(self, payload: str, session: Session) -> Session:
+        """Return the session of somebody who followed a link of a commune: it is theirs until they name another."""
+        if session.ward is not None or not (unit := links.unit_of(payload)):
+            return session
+        try:
+            return replace(session, ward=self._places.by_slug(unit).code)
+        except KeyError:
+            return session
 
     def officer_label(self, session: Session) -> str:
         """Return the label of the button that sends a question to an officer, with the commune if it is known."""

@@ -136,10 +136,11 @@ class Dialogue:
         if not m.said.opened:
             return None
         # Who follows a link or scans a leaflet sees first what was promised there.
-        if (given := self.actions.materials.opened(m.said.payload, m.session)) is not None:
+        session = self.actions.arrived(m.said.payload, m.session)
+        if (given := self.actions.materials.opened(m.said.payload, session)) is not None:
             return given
         return Turn(
-            (self.actions.introduction(),), replace(m.session, greeted=True, pending=None), AnswerStatus.SMALLTALK
+            (self.actions.introduction(),), replace(session, greeted=True, pending=None), AnswerStatus.SMALLTALK
         )
 
     def _when_unsupported(self, m: Moment) -> Turn | None:

@@ -44,6 +44,14 @@ class Answer:
         return {"replies": list(self.replies), "topic": self.topic, "aspect": self.aspect, "status": self.status}
 
 
+def update_id_of(chat: str, message_id: str) -> str:
+    """Return the name a message has in the inbox.
+
+    Hashed together: one conversation cannot name another's message, and no character of the client's is stored.
+    """
+    return hashlib.sha256(f"{chat}:{message_id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
 class Exchange:
     """Answers messages of the web within the request that brought them."""
 
@@ -73,8 +81,7 @@ class Exchange:
             None if the conversation was busy elsewhere for too long. The message is stored; it will be answered, and
             the same id fetches that answer.
         """
-        # Hashed together: one conversation cannot name another's message, and no character of the client's is stored.
-        update_id = hashlib.sha256(f"{chat}:{message_id}".encode("utf-8", "surrogatepass")).hexdigest()
+        update_id = update_id_of(chat, message_id)
         incoming = Incoming(address(chat), update_id, kind, text, self._clock())
         stored = await self._turns.accept(incoming, take=True)
         held = stored.held

@@ -55,7 +55,7 @@ class Pushed:
                     seen.add(row["id"])
                     if row["state"] != "sent":
                         written.append(row["id"])
-                if written and await self._mark_sent(chat, written):
+                if written and await self.mark_sent(chat, written):
                     written.clear()
                 try:
                     async with asyncio.timeout(self._look):
@@ -90,7 +90,7 @@ class Pushed:
                 rows = (await connection.execute(query)).mappings().all()
         return [row for row in rows if row["id"] not in seen]
 
-    async def _mark_sent(self, chat: str, ids: list[int]) -> bool:
+    async def mark_sent(self, chat: str, ids: list[int]) -> bool:
         """Mark rows as sent, under the conversation's lease so that the sender has no hand on them meanwhile."""
         for _ in range(MARK_TRIES):
             with _undisturbed():

@@ -18,7 +18,6 @@ from sqlalchemy import Connection, func, select, update
 from bot import work
 from bot.channels.web.access import Limit, Tokens
 from bot.channels.web.channel import AGAIN, Bells, WebChannel
-from bot.channels.web.routes import CONTENT_SECURITY_POLICY
 from bot.conversation.messages import say
 from bot.messages import Channels
 from bot.sender import Sender
@@ -463,55 +462,7 @@ async def test_a_body_just_below_the_limit_is_taken(client: Client) -> None:
     await client.asks("a" * (64 * 1024 - frame))
 
 
-# the page
-
-
-async def test_the_page_has_the_introduction_in_it_and_a_strict_policy(client: Client) -> None:
-    response = await client.http.get("/")
-    assert response.status_code == 200
-    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
-    assert "geolocation=()" in response.headers["Permissions-Policy"]
-    page = response.text
-    assert '<html lang="vi">' in page
-    assert "Kênh hỏi đáp dịch vụ công của tỉnh Thái Nguyên" in page
-    assert "Hỏi đáp dịch vụ công – Thái Nguyên" in page
-    assert 'data-payload="c:ok"' in page
-    assert "18001096" in page.split("<noscript>")[1].split("</noscript>")[0]
-    assert " style=" not in page and "<style" not in page and "onclick" not in page
-    assert "http://" not in page and "https://" not in page
-    assert (await client.http.head("/")).status_code == 200
-
-
-async def test_the_page_escapes_what_it_is_given(web: WebApp) -> None:
-    async with Client(web, examples=['<img src=x onerror="a">']) as client:
-        page = (await client.http.get("/")).text
-    assert "<img src=x" not in page
-    assert "&lt;img src=x onerror=&#34;a&#34;&gt;" in page
-
-
-async def test_the_files_of_the_page_are_served_for_ever_and_nothing_else_is(client: Client) -> None:
-    page = (await client.http.get("/")).text
-    for name, kind in (("chat.css", "text/css"), ("chat.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
-        address = page.split(f"static/web/{name}")[1].split('"')[0]
-        response = await client.http.get(f"/static/web/{name}{address}")
-        assert response.status_code == 200
-        assert response.headers["Content-Type"].startswith(kind)
-        assert "immutable" in response.headers["Cache-Control"]
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
-    for name in ("nothing.js", "..%2froutes.py", "%2e%2e/routes.py", "chat.css/", ""):
-        assert (await client.http.get(f"/static/web/{name}")).status_code in (404, 307)
-
-
-def test_the_script_is_small_and_never_writes_markup() -> None:
-    import bot.channels.web.page as page
-
-    script = page.static_files()["chat.js"].content
-    assert len(script) < 13_000
-    for word in (b"innerHTML", b"outerHTML", b"insertAdjacentHTML", b"document.write", b"eval(", b"?.", b"??"):
-        assert word not in script
+# the API as a whole
 
 
 async def test_every_answer_of_the_api_is_private(client: Client) -> None:

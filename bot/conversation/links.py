@@ -1,0 +1,22 @@
+"""What a link says about where somebody comes from: a campaign's pack, the commune whose leaflet or site it stands on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CAMPAIGN: Final = "c_"
+"""Begins the payload of a campaign's link: `c_<pack>` or `c_<pack>_<unit>`."""
+UNIT: Final = "u_"
+"""Begins the payload of a unit's own link, and of the chat on its site: `u_<unit>`."""
+
+
+def pack_of(payload: str) -> str:
+    """Return the slug of the pack that a link promises; "" where it promises none."""
+    return payload.removeprefix(CAMPAIGN).partition("_")[0] if payload.startswith(CAMPAIGN) else ""
+
+
+def unit_of(payload: str) -> str:
+    """Return the slug of the unit that a link comes from; "" where it names none."""
+    if payload.startswith(CAMPAIGN):
+        return payload.removeprefix(CAMPAIGN).partition("_")[2]
+    return payload.removeprefix(UNIT) if payload.startswith(UNIT) else ""
