@@ -18,7 +18,7 @@ from nlu.understanding import ASPECTS, OUT_OF_SCOPE
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ITEM: Final = re.compile(r"^\s*- ?(.*)$")
-_NO_TOPIC: Final = frozenset({"", "-", "null", "none", OUT_OF_SCOPE})
+_NO_TOPIC: Final = frozenset({"", "-", "null", "none", "out", "oos", "out_of_scope", "out-of-scope", OUT_OF_SCOPE})
 
 
 @dataclass(frozen=True, slots=True)

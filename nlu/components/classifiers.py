@@ -43,6 +43,8 @@ class TopicClassifier(TrainedComponent):
 
     defaults: ClassVar[dict[str, Any]] = {
         "epochs": 3,
+        # A handful of examples is gone through more often, until so many steps are made.
+        "least_steps": 240,
         "rate": 0.5,
         "seed": 7,
         "folds": 6,
@@ -92,6 +94,7 @@ class TopicClassifier(TrainedComponent):
             targets,
             sample_weights=np.sqrt(sizes.mean() / sizes[labels]).astype(np.float32),
             epochs=self.config["epochs"],
+            least_steps=self.config["least_steps"],
             rate=self.config["rate"],
             seed=self.config["seed"],
         )
@@ -141,11 +144,15 @@ class AspectClassifier(TrainedComponent):
     width: int
 
     def learn(self, training_data: TrainingData) -> None:
+        """Learn; from data of another field, which label no aspects, nothing is learnt and no aspect found."""
         labelled = [m for m in training_data.training_examples if labelled_aspects(m)]
         readings = [(m, row, part) for m in labelled for row, part in _readings(m)]
         topics = [m.get(INTENT) for m, _, _ in readings]
         self.frames = FrameVectorizer().fit([part for _, _, part in readings], topics)
-        self.width = 1 + max((int(row[0].max(initial=0)) for _, row, _ in readings), default=0)
+        self.width = max((1 + int(row[0].max(initial=0)) for _, row, _ in readings), default=0)
+        if not readings:
+            self.model = LinearModel.of(np.zeros((0, len(ALL_ASPECTS)), np.float32), np.zeros(len(ALL_ASPECTS), np.float32))
+            return
         targets = np.zeros((len(readings), len(ALL_ASPECTS)), np.float32)
         for i, (message, _, _) in enumerate(readings):
             targets[i, [ALL_ASPECTS.index(aspect) for aspect in labelled_aspects(message)]] = 1
@@ -161,6 +168,9 @@ class AspectClassifier(TrainedComponent):
         self.model = LinearModel.of(weights * general[:, None], bias)
 
     def understand(self, message: Message) -> None:
+        if not self.width:
+            message.set(ASPECTS, [])
+            return
         readings = [(self._row(row, part), part) for row, part in _readings(message)]
         scores = np.mean([self.model.sigmoid(*row) for (row, _), _ in readings], axis=0)
         chosen = self._choose(scores)

@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rasa.shared.nlu.constants import INTENT
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ENTITIES, NORMALIZED, PROBABILITIES
-from nlu.semantic_head import NEAR as NEAR_CLASS
 from nlu.text.syllable import strip_marks
 from nlu.understanding import FOLLOW_UP
 
+_LEAST: Final = 1e-6
+
 
 class FollowUpGuard(TrainedComponent):
-    """Takes probability from "follow-up" for every word that no follow-up in the training data has, and gives it to "near"."""
+    """Takes probability from "follow-up" for every word that no follow-up in the training data has, and gives it to the others.
+
+    Each gets as much more as it is likely: "tách hộ mất mấy ngày" goes to the topic, "ly hôn cần giấy tờ gì" to what is out of scope.
+    """
 
     defaults: ClassVar[dict[str, Any]] = {"kept_per_strange_word": 0.2}
 
@@ -45,10 +49,9 @@ class FollowUpGuard(TrainedComponent):
         if not strange or FOLLOW_UP not in probabilities:
             return
         kept = probabilities[FOLLOW_UP] * self.config["kept_per_strange_word"] ** strange
-        moved = probabilities[FOLLOW_UP] - kept
+        more = (1 - kept) / max(1 - probabilities[FOLLOW_UP], _LEAST)
         message.set(
-            PROBABILITIES,
-            {**probabilities, FOLLOW_UP: kept, NEAR_CLASS: probabilities.get(NEAR_CLASS, 0.0) + moved},
+            PROBABILITIES, {name: kept if name == FOLLOW_UP else p * more for name, p in probabilities.items()}
         )
 
     def dump(self) -> dict[str, Any]:

@@ -146,13 +146,15 @@ class UndertheseaTokenizer(Component):
 class TwoViewFeaturizer(TrainedComponent):
     """Sparse n-grams of the marked and the bare text (see `nlu.features`)."""
 
-    defaults: ClassVar[dict[str, Any]] = {"min_count": 3}
+    # Of few documents every feature is kept.
+    defaults: ClassVar[dict[str, Any]] = {"min_count": 3, "few": 3000}
 
     vectorizer: TwoViewVectorizer
 
     def learn(self, training_data: TrainingData) -> None:
         documents = [syllables_of(m) for m in training_data.training_examples]
-        self.vectorizer = TwoViewVectorizer().fit(documents, min_count=self.config["min_count"])
+        min_count = 1 if len(documents) < self.config["few"] else self.config["min_count"]
+        self.vectorizer = TwoViewVectorizer().fit(documents, min_count=min_count)
 
     def understand(self, message: Message) -> None:
         syllables = syllables_of(message)
