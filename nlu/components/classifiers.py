@@ -25,9 +25,10 @@ LEAST_REFUSAL: Final = 0.1
 """Whatever the training data say, nothing is refused below this probability of being out of scope."""
 
 
-def class_of(message: Message) -> str:
-    """Return the class that a training example belongs to."""
-    return class_name(message.get(INTENT), _metadata(message).get("near"))
+def classes_of(message: Message) -> list[str]:
+    """Return the classes that a training example belongs to, all alike; nearly always one."""
+    metadata = _metadata(message)
+    return list(metadata.get("topics") or ()) or [class_name(message.get(INTENT), metadata.get("near"))]
 
 
 def _metadata(message: Message) -> dict[str, Any]:
@@ -38,11 +39,12 @@ class TopicClassifier(TrainedComponent):
     """Gives every trained class a calibrated probability.
 
     One part in `folds` of the utterances, with their copies, is left out of a first model, which then says how far its
-    probabilities can be believed (temperature) and from where on to refuse; the final model learns from everything.
+    probabilities can be believed (temperature) and from where on to refuse; the final model learns from everything. An utterance
+    of several topics gives each an equal share of its probability, so that the next one like it is asked back about.
     """
 
     defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 3,
+        "epochs": 2,
         # A handful of examples is gone through more often, until so many steps are made.
         "least_steps": 240,
         "rate": 0.5,
@@ -58,37 +60,38 @@ class TopicClassifier(TrainedComponent):
 
     def learn(self, training_data: TrainingData) -> None:
         messages = training_data.training_examples
-        named = [class_of(m) for m in messages]
-        self.classes = sorted(set(named))
+        named = [classes_of(m) for m in messages]
+        self.classes = sorted({name for names in named for name in names})
         index = {name: i for i, name in enumerate(self.classes)}
-        labels = np.array([index[name] for name in named])
+        targets = np.zeros((len(messages), len(self.classes)), np.float32)
+        for i, names in enumerate(named):
+            targets[i, [index[name] for name in names]] = 1 / len(names)
         matrix = stack([m.get(ROW) for m in messages], 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages))
         left_out = np.random.default_rng(self.config["seed"]).permutation(len(messages)) % self.config["folds"] == 0
         left_out = left_out[[m.get(ORIGIN, i) for i, m in enumerate(messages)]]
         written = np.array([m.get(CORRUPTED) is None for m in messages])
-        with beside(lambda: self._believed(matrix, labels, left_out, written)) as believed:
-            weights, bias = self._fit(matrix, labels)
+        with beside(lambda: self._believed(matrix, targets, left_out, written)) as believed:
+            weights, bias = self._fit(matrix, targets)
         temperature, self.refuse_at = believed()
         self.model = LinearModel.of(weights, bias, temperature)
 
     def _believed(
-        self, matrix: Any, labels: NDArray[np.int64], left_out: NDArray[np.bool_], written: NDArray[np.bool_]
+        self, matrix: Any, targets: Floats, left_out: NDArray[np.bool_], written: NDArray[np.bool_]
     ) -> tuple[float, float]:
         """The temperature, and the probability of being out of scope from which to refuse, by a model that lacks a part."""
         if not left_out.any() or left_out.all():
             return 1.0, 0.5
-        weights, bias = self._fit(matrix[~left_out], labels[~left_out])
-        logits = matrix[left_out] @ weights + bias
-        temperature = linear.best_temperature(logits, labels[left_out])
-        kept = written[left_out]
+        weights, bias = self._fit(matrix[~left_out], targets[~left_out])
+        # What belongs to several topics has no right answer to be sure of.
+        asked = left_out & (targets.max(axis=1) == 1)
+        logits, labels, kept = matrix[asked] @ weights + bias, targets[asked].argmax(axis=1), written[asked]
+        temperature = linear.best_temperature(logits, labels)
         probabilities = linear.softmax(logits[kept] / np.float32(temperature))
-        return temperature, self._threshold(probabilities, labels[left_out][kept])
+        return temperature, self._threshold(probabilities, labels[kept])
 
-    def _fit(self, matrix: Any, labels: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        targets = np.zeros((len(labels), len(self.classes)), np.float32)
-        targets[np.arange(len(labels)), labels] = 1
+    def _fit(self, matrix: Any, targets: Floats) -> tuple[Floats, Floats]:
         # Classes differ in size (out of scope is large); the square root keeps big ones from drowning small ones.
-        sizes = np.maximum(targets.sum(axis=0), 1)
+        sizes, labels = np.maximum(targets.sum(axis=0), 1), targets.argmax(axis=1)
         return linear.train(
             matrix,
             targets,
@@ -151,7 +154,9 @@ class AspectClassifier(TrainedComponent):
         self.frames = FrameVectorizer().fit([part for _, _, part in readings], topics)
         self.width = max((1 + int(row[0].max(initial=0)) for _, row, _ in readings), default=0)
         if not readings:
-            self.model = LinearModel.of(np.zeros((0, len(ALL_ASPECTS)), np.float32), np.zeros(len(ALL_ASPECTS), np.float32))
+            self.model = LinearModel.of(
+                np.zeros((0, len(ALL_ASPECTS)), np.float32), np.zeros(len(ALL_ASPECTS), np.float32)
+            )
             return
         targets = np.zeros((len(readings), len(ALL_ASPECTS)), np.float32)
         for i, (message, _, _) in enumerate(readings):

@@ -50,9 +50,7 @@ class FollowUpGuard(TrainedComponent):
             return
         kept = probabilities[FOLLOW_UP] * self.config["kept_per_strange_word"] ** strange
         more = (1 - kept) / max(1 - probabilities[FOLLOW_UP], _LEAST)
-        message.set(
-            PROBABILITIES, {name: kept if name == FOLLOW_UP else p * more for name, p in probabilities.items()}
-        )
+        message.set(PROBABILITIES, {name: kept if name == FOLLOW_UP else p * more for name, p in probabilities.items()})
 
     def dump(self) -> dict[str, Any]:
         return {"words": sorted(self.words)}

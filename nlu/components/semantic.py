@@ -17,7 +17,7 @@ import numpy as np
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.base import TrainedComponent, TrainingData
-from nlu.components.classifiers import class_of
+from nlu.components.classifiers import classes_of
 from nlu.components.keys import CORRUPTED, LANGUAGE, PROBABILITIES
 from nlu.components.text import syllables_of
 from nlu.embedding import load_embedder
@@ -50,7 +50,9 @@ class SemanticStage(TrainedComponent):
 
     def learn(self, training_data: TrainingData) -> None:
         written = [m for m in training_data.training_examples if m.get(CORRUPTED) is None]
-        named = [class_of(m) for m in written]
+        # An utterance of several topics is one of each; their vectors are the same.
+        pairs = [(m, name) for m in written for name in classes_of(m)]
+        named = [name for _, name in pairs]
         shipped = Head.load() if FILE.is_file() else None
         if shipped is not None and len(set(named) & set(shipped.classes)) >= self.config["known"] * len(set(named)):
             self.head = shipped
@@ -60,7 +62,7 @@ class SemanticStage(TrainedComponent):
             self.head = None
             return
         order = _in_turn(named)
-        texts = [_restored(written[i]) for i in order]
+        texts = [_restored(pairs[i][0]) for i in order]
         file = self.config["vectors"]
         found, vectors = Vectors(Path(file) if file else None).of(texts, embed, seconds=self.config["seconds"])
         self.head = fit(vectors, [named[order[i]] for i in found]) if found else None
