@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.cues import cues
 from nlu.text.syllable import is_bare_syllable, strip_marks
 
 if TYPE_CHECKING:
@@ -149,11 +151,13 @@ class FrameVectorizer:
     """The frame of a question: the syllables that are said about every topic, what lies between them left open.
 
     "làm … cần những gì", "… có phải … không" ask the same of any service. Syllables are learnt to belong to the frame where they
-    spread over `SPREAD` topics or more; features are the frame's single syllables, neighbours, and pairs up to `REACH` places apart.
+    spread over `SPREAD` topics or more; features are the frame's single syllables, neighbours, and pairs up to `REACH` places apart;
+    and what the words ask for by themselves (`nlu.cues`), of which the last says the most.
     """
 
     SPREAD: Final = 30.0
     REACH: Final = 8
+    CUE: Final = 0.5
     _OPEN: Final = "_"
 
     def __init__(self) -> None:
@@ -170,7 +174,7 @@ class FrameVectorizer:
         self.frame = frozenset(s for s, n in seen.items() if effective_number(n.values()) >= self.SPREAD)
         counts: Counter[str] = Counter()
         for document in documents:
-            counts.update({gram for gram, _ in self._grams(document)})
+            counts.update({gram for gram, _ in chain(self._grams(document), self._asked(document))})
         kept = sorted(gram for gram, count in counts.items() if count >= min_count)
         self.vocabulary = {gram: i for i, gram in enumerate(kept)}
         self.idf = [math.log((1 + len(documents)) / (1 + counts[g])) + 1 for g in kept]
@@ -190,7 +194,21 @@ class FrameVectorizer:
         values = [idf[c] if n == 1 else (1 + math.log(n)) * idf[c] for c, n in counts.items()]
         scale = 1 / math.sqrt(sum(v * v for v in values)) if values else 0.0
         weights = np.array([v * scale for v in values], dtype=np.float32)
-        return np.array(list(counts), dtype=np.int32), weights, list(first.values())
+        columns, places = np.array(list(counts), dtype=np.int32), list(first.values())
+        asked = {c: place for gram, place in self._asked(syllables) if (c := get(gram)) is not None}
+        columns = np.concatenate([columns, np.array(list(asked), dtype=np.int32)])
+        weights = np.concatenate([weights, np.full(len(asked), self.CUE, np.float32)])
+        return columns, weights, [*places, *asked.values()]
+
+    def _asked(self, syllables: Sequence[str]) -> Iterator[tuple[str, int]]:
+        found = list(cues([strip_marks(s) for s in syllables]))
+        for aspect, place in found:
+            yield f"?{aspect}", place
+        if found:
+            aspect, place = max(found, key=lambda cue: cue[1])
+            yield f"??{aspect}", place
+        else:
+            yield "?", 0
 
     def _grams(self, syllables: Sequence[str]) -> Iterator[tuple[str, int]]:
         kept: list[tuple[str, int]] = [("^", 0)]

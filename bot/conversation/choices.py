@@ -27,7 +27,7 @@ _NUMBERS: Final = {
 }
 _CHOICE: Final = re.compile(
     r"^(?:(?:a|u|uh|da|vang|thi|the|em|toi|minh|chau|bac|ba|ong)\s+)*(?:chon|nhan|lay|la|bam|hoi|cho)?\s*"
-    r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an|o)?\s*(?:so|thu)?\s*"
+    r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an)?\s*(?:so|thu)?\s*"
     r"(\d|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|ay|nhe|di|nha|day|do|nay|roi|thoi|co|em|anh|chi|bac|oi))*$"
 )
 _LAST: Final = re.compile(r"\b(?:cuoi|cuoi cung|duoi cung)\b")

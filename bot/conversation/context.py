@@ -21,10 +21,14 @@ CONTINUES: Final = 6.0
 """A question without a topic is so many times as likely right behind an answer as at the start."""
 STAYS: Final = 3.0
 """The topic just talked about is so many times as likely as any other,"""
-NEIGHBOUR: Final = 2.0
+NEIGHBOUR: Final = 2.5
 """and one that the library names as similar to it, or as its next step, so many times."""
 LEAVING: Final = 4.0
 """A "chào" behind an answer is a farewell rather than a greeting."""
+IN_GENERAL: Final = frozenset({"nop-ho-so-truc-tuyen", "phi-khi-nop-truc-tuyen", "nop-ho-so-o-dau"})
+"""Questions about filing as such; a few words about it, right behind an answer about a service, mean filing for that service."""
+FEW: Final = 7
+"""Words of such a question."""
 SHORT: Final = 12
 """Words of a text that may lean on what was before; a longer one speaks for itself."""
 ASPECT_WORDS: Final = {
@@ -76,18 +80,22 @@ def family(library: Library, topic: str) -> frozenset[str]:
 def weighed(understanding: Understanding, session: Session, library: Library) -> Understanding:
     """Return the understanding, its readings weighed by the conversation; unchanged where nothing was before, or no doubt is."""
     u = understanding
-    clear = u.in_scope and u.topic is not None and u.confidence >= SURE and u.topic not in _COURTESIES
-    if not session.recent or clear or len(u.text.split()) > SHORT:
-        return u
+    words = len(u.text.split())
     topic = session.topic if session.topic in library else None
+    in_general = topic is not None and library[topic].kind == "service" and words <= FEW and u.topic in IN_GENERAL
+    clear = u.in_scope and u.topic is not None and u.confidence >= SURE and u.topic not in _COURTESIES
+    if not session.recent or words > SHORT or (clear and not in_general):
+        return u
     near = family(library, topic) if topic is not None else frozenset()
     named = {a.topic: a.confidence for a in u.alternatives}
     if u.topic is not None:
         named[u.topic] = u.confidence
-    scores = {slug: p * _weight(slug, topic, near) for slug, p in named.items()}
-    scores[FOLLOW_UP] = u.follow_up * (CONTINUES if topic is not None else 1.0)
+    about_filing = sum(named.pop(slug) for slug in IN_GENERAL & named.keys()) if in_general else 0.0
+    leaving = LEAVING if u.topic in _COURTESIES and named.get("chao-hoi") else 1.0
+    scores = {slug: p * (leaving if slug == "tam-biet" else _weight(slug, topic, near)) for slug, p in named.items()}
+    scores[FOLLOW_UP] = (u.follow_up + about_filing) * (CONTINUES if topic is not None else 1.0)
     scores[OUT_OF_SCOPE] = 0.0 if u.in_scope else u.outside
-    total = sum(scores.values()) + max(0.0, 1 - sum(named.values()) - u.follow_up - u.outside)
+    total = sum(scores.values()) + max(0.0, 1 - sum(named.values()) - about_filing - u.follow_up - u.outside)
     if total <= 0:
         return u
     best = max(scores, key=lambda name: scores[name])
@@ -108,8 +116,6 @@ _COURTESIES: Final = frozenset({"chao-hoi", "tam-biet"})
 
 
 def _weight(slug: str, topic: str | None, near: frozenset[str]) -> float:
-    if slug == "tam-biet":
-        return LEAVING
     if slug == topic:
         return STAYS
     return NEIGHBOUR if slug in near else 1.0

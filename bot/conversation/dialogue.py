@@ -39,6 +39,10 @@ CLARIFY_MARGIN: Final = 0.12
 OPTION_FLOOR: Final = 0.03
 """A topic less probable than this is not offered."""
 OPTIONS: Final = 4
+NAMED: Final = 0.15
+"""An offered topic of this probability is named by the answer."""
+ANSWER_WORDS: Final = 6
+"""Words of an answer to "which of these"; a longer text is a new question."""
 BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
 SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
 SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
@@ -176,9 +180,24 @@ class Dialogue:
         if pending.kind == "topics":
             if choices.is_yes(m.said.text) and len(pending.options) <= 2:
                 return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[0].payload)))
-            if choices.picks_none(m.said.text) and len(m.folded.split()) <= 6:
+            if choices.picks_none(m.said.text) and len(m.folded.split()) <= ANSWER_WORDS:
                 return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+            if (option := self._likeliest(m, pending.options)) is not None:
+                return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload)))
         return None
+
+    @staticmethod
+    def _likeliest(m: Moment, options: tuple[Button, ...]) -> Button | None:
+        """The offered topic that a few words speak for most: asked which of these, people name one in their own words."""
+        if m.understanding is None or len(m.folded.split()) > ANSWER_WORDS:
+            return None
+        u = m.understanding
+        likely = {a.topic: a.confidence for a in u.alternatives}
+        if u.topic is not None and u.in_scope:
+            likely[u.topic] = u.confidence
+        offered = {o: likely.get(o.payload.split(":")[1], 0.0) for o in options if o.payload.startswith("t:")}
+        best = max(offered, key=lambda o: offered[o], default=None)
+        return best if best is not None and offered[best] >= NAMED else None
 
     def _when_empty(self, m: Moment) -> Turn | None:
         if m.understanding is None or not any(c.isalnum() for c in m.said.text):
@@ -227,7 +246,9 @@ class Dialogue:
             return None
         if u.confidence < CLARIFY_BELOW and u.alternatives and u.alternatives[0].confidence > u.confidence / 2:
             return None
-        return self.actions.act(u.topic, u, m.session)
+        turn = self.actions.act(u.topic, u, m.session)
+        # The commune may have to be known first; the turn is about what was asked for all the same.
+        return replace(turn, topic=u.topic) if turn.status is AnswerStatus.CLARIFIED else turn
 
     def _when_place(self, m: Moment) -> Turn | None:
         """A question that names an old commune: what it is called today."""
@@ -274,6 +295,7 @@ class Dialogue:
         readings = [u]
         if self._understand is not None:
             core = " ".join(w for w in m.said.text.split() if choices.fold(w) not in SWITCH_FILLERS)
+            readings += [self._understand(core)]
             readings += [self._understand(f"{core} {name}") for name in (known.label, *known.names[:1])]
         scores: dict[str, float] = {}
         for reading in readings:

@@ -17,9 +17,8 @@ import numpy as np
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.base import TrainedComponent, TrainingData
-from nlu.components.classifiers import classes_of
 from nlu.components.keys import CORRUPTED, LANGUAGE, PROBABILITIES
-from nlu.components.text import syllables_of
+from nlu.components.text import shares_of, syllables_of
 from nlu.embedding import load_embedder
 from nlu.semantic_head import FILE, Head, fit
 from nlu.text.language import LanguageModel
@@ -51,7 +50,7 @@ class SemanticStage(TrainedComponent):
     def learn(self, training_data: TrainingData) -> None:
         written = [m for m in training_data.training_examples if m.get(CORRUPTED) is None]
         # An utterance of several topics is one of each; their vectors are the same.
-        pairs = [(m, name) for m in written for name in classes_of(m)]
+        pairs = [(m, name) for m in written for name in shares_of(m)]
         named = [name for _, name in pairs]
         shipped = Head.load() if FILE.is_file() else None
         if shipped is not None and len(set(named) & set(shipped.classes)) >= self.config["known"] * len(set(named)):
