@@ -39,7 +39,7 @@ _WORDS: Final[dict[str, str]] = {
     rf"|co gia tri|muc huong|quyen loi|duoc (?:tra |huong |linh |nhan )?{_COUNT}(?: {_MONEY})?\b|{_COUNT} ban\b|phat cho|huong nhung gi",
     "tong-quan": r"\bla (?:gi|sao|the nao)\b|nghia la|the nao (?:la|goi la|duoc goi)|gioi thieu|tim hieu|tong quan|noi ro hon|thong tin ve",
 }
-_CUES: Final = {aspect: re.compile(words) for aspect, words in _WORDS.items()}
+_CUES: Final = {aspect: re.compile(rf"\b(?:{words})") for aspect, words in _WORDS.items()}
 
 
 def cues(bare: Sequence[str]) -> Iterator[tuple[str, int]]:

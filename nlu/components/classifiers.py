@@ -15,7 +15,8 @@ from nlu.beside import beside
 from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ASPECTS, CORRUPTED, ORIGIN, PROBABILITIES, REFUSE_AT, ROW, TAIL_ROW
 from nlu.components.text import TAIL, labelled_aspects, shares_of, syllables_of
-from nlu.features import FrameVectorizer, Row, generality, stack
+from nlu.features import Row, generality, stack
+from nlu.frames import FrameVectorizer
 from nlu.linear import Floats, LinearModel
 from nlu.semantic_head import FAR, NEAR
 from nlu.understanding import ASPECTS as ALL_ASPECTS

@@ -15,7 +15,7 @@ from nlu.components.keys import ENTITIES, NORMALIZED, PROBABILITIES
 from nlu.text.syllable import strip_marks
 from nlu.understanding import FOLLOW_UP
 
-_LEAST: Final = 1e-6
+_NEGLIGIBLE: Final = 1e-3
 
 
 class FollowUpGuard(TrainedComponent):
@@ -46,10 +46,11 @@ class FollowUpGuard(TrainedComponent):
             for s in message.get(NORMALIZED).syllables
             if not any(start <= s.start < end for start, end in named)
         )
-        if not strange or FOLLOW_UP not in probabilities:
+        if not strange or probabilities.get(FOLLOW_UP, 0.0) < _NEGLIGIBLE:
             return
         kept = probabilities[FOLLOW_UP] * self.config["kept_per_strange_word"] ** strange
-        more = (1 - kept) / max(1 - probabilities[FOLLOW_UP], _LEAST)
+        others = sum(p for name, p in probabilities.items() if name != FOLLOW_UP)
+        more = (1 - kept) / others if others else 0.0
         message.set(PROBABILITIES, {name: kept if name == FOLLOW_UP else p * more for name, p in probabilities.items()})
 
     def dump(self) -> dict[str, Any]:
