@@ -18,7 +18,7 @@ from nlu.understanding import ASPECTS, OUT_OF_SCOPE
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ITEM: Final = re.compile(r"^\s*- ?(.*)$")
-_NO_TOPIC: Final = frozenset({"", "-", "null", "none", OUT_OF_SCOPE})
+_NO_TOPIC: Final = frozenset({"", "-", "null", "none", "out", "oos", "out_of_scope", "out-of-scope", OUT_OF_SCOPE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Example:
     """One utterance with its labels.
 
     `intent` is a topic's slug, `ngoai-pham-vi` or `hoi-tiep`; `kind` says how the text was told (`plain`, `indirect`, `long`);
-    `near` is True for out-of-scope texts that sound like public services, False for those that do not, None in scope.
+    `near` is True for out-of-scope texts that sound like public services, False for those that do not, None in scope. An ambiguous
+    text ("làm lại giấy tờ bị mất") belongs to all its `topics` alike, of which `intent` is one.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Example:
     aspects: tuple[str, ...] = ()
     kind: str = "plain"
     near: bool | None = None
+    topics: tuple[str, ...] = ()
 
     @property
     def out_of_scope(self) -> bool:
@@ -68,8 +70,9 @@ def _yaml(path: Path) -> Iterator[Example]:
         intent = block["intent"]
         near = bool(metadata.get("near")) if intent == OUT_OF_SCOPE else None
         aspects = _checked(metadata.get("aspects") or (), f"{path}, {intent}")
+        topics = tuple(metadata.get("topics") or ())
         for text in _items(block.get("examples") or ""):
-            yield Example(text, intent, aspects, metadata.get("kind") or "plain", near)
+            yield Example(text, intent, aspects, metadata.get("kind") or "plain", near, topics)
 
 
 def _items(examples: str | list[Any]) -> Iterator[str]:

@@ -80,12 +80,14 @@ class Engine:
             text=text,
             intent=intent if intent in (OUT_OF_SCOPE, FOLLOW_UP) or topic is None else topic,
             topic=topic,
-            aspects=tuple(message.get(ASPECTS_KEY)) if in_scope else (),
+            aspects=tuple(message.get(ASPECTS_KEY)),
             entities=tuple(message.get(ENTITIES)),
             confidence=confidence,
             in_scope=in_scope,
             alternatives=tuple(Alternative(name, p) for name, p in others[:ALTERNATIVES]),
             near=message.get(NEAR),
+            follow_up=dict(ranking).get(FOLLOW_UP, 0.0),
+            outside=dict(ranking).get(OUT_OF_SCOPE, 0.0),
         )
 
 

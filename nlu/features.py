@@ -91,6 +91,18 @@ class TwoViewVectorizer:
         self.views = tuple(views)
         self.vocabulary: dict[str, int] = {}
         self.idf: list[float] = []
+        self._pairs: dict[str, dict[str, dict[str, int]]] = {}
+
+    def _learn(self, vocabulary: Sequence[str], idf: list[float]) -> None:
+        self.vocabulary = {gram: i for i, gram in enumerate(vocabulary)}
+        self.idf = idf
+        # Most features are pairs: looked up by their first syllable, nearly all of them need not even be put together.
+        self._pairs = {view.name: {} for view in self.views if view.kind == "pairs"}
+        for gram, column in self.vocabulary.items():
+            name, _, text = gram.partition(":")
+            if name in self._pairs:
+                first, _, second = text.partition(" ")
+                self._pairs[name].setdefault(first, {})[second] = column
 
     def fit(self, documents: Sequence[Sequence[str]], *, min_count: int = 2) -> TwoViewVectorizer:
         """Learn from documents, each a sequence of syllables; features of fewer than `min_count` documents are dropped."""
@@ -99,24 +111,18 @@ class TwoViewVectorizer:
             texts = _texts(document)
             seen.update({gram for view in self.views for gram in grams(view, texts[view.text])})
         kept = sorted(gram for gram, count in seen.items() if count >= min_count)
-        self.vocabulary = {gram: i for i, gram in enumerate(kept)}
         total = len(documents)
-        self.idf = [math.log((1 + total) / (1 + seen[g])) + 1 for g in kept]
+        self._learn(kept, [math.log((1 + total) / (1 + seen[g])) + 1 for g in kept])
         return self
 
     def row(self, syllables: Sequence[str]) -> Row:
         """Return (columns, weights) of one message."""
         columns: list[int] = []
         weights: list[float] = []
-        get = self.vocabulary.get
         idf = self.idf
         texts = _texts(syllables)
         for view in self.views:
-            counts: dict[int, int] = {}
-            for gram in grams(view, texts[view.text]):
-                column = get(gram)
-                if column is not None:
-                    counts[column] = counts.get(column, 0) + 1
+            counts = self._counts(view, texts[view.text])
             if not counts:
                 continue
             values = [idf[c] if n == 1 else (1 + math.log(n)) * idf[c] for c, n in counts.items()]
@@ -124,6 +130,25 @@ class TwoViewVectorizer:
             columns.extend(counts)
             weights.extend(v * scale for v in values)
         return np.array(columns, dtype=np.int32), np.array(weights, dtype=np.float32)
+
+    def _counts(self, view: View, syllables: Sequence[str]) -> dict[int, int]:
+        """How often each known feature of a view occurs, by column."""
+        counts: dict[int, int] = {}
+        if view.kind == "pairs":
+            firsts = self._pairs[view.name]
+            for i, first in enumerate(syllables):
+                seconds = firsts.get(first)
+                if seconds is None:
+                    continue
+                for second in syllables[i + view.low : i + view.high + 1]:
+                    if (column := seconds.get(second)) is not None:
+                        counts[column] = counts.get(column, 0) + 1
+            return counts
+        get = self.vocabulary.get
+        for gram in grams(view, syllables):
+            if (column := get(gram)) is not None:
+                counts[column] = counts.get(column, 0) + 1
+        return counts
 
     def matrix(self, documents: Sequence[Sequence[str]]) -> csr_matrix:
         """Return the documents as rows, shape (len(documents), len(vocabulary))."""
@@ -140,85 +165,7 @@ class TwoViewVectorizer:
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> TwoViewVectorizer:
         vectorizer = cls([View(*view) for view in state["views"]])
-        vectorizer.vocabulary = {gram: i for i, gram in enumerate(state["vocabulary"])}
-        vectorizer.idf = state["idf"].tolist()
-        return vectorizer
-
-
-class FrameVectorizer:
-    """The frame of a question: the syllables that are said about every topic, what lies between them left open.
-
-    "làm … cần những gì", "… có phải … không" ask the same of any service. Syllables are learnt to belong to the frame where they
-    spread over `SPREAD` topics or more; features are the frame's single syllables, neighbours, and pairs up to `REACH` places apart.
-    """
-
-    SPREAD: Final = 30.0
-    REACH: Final = 8
-    _OPEN: Final = "_"
-
-    def __init__(self) -> None:
-        self.frame: frozenset[str] = frozenset()
-        self.vocabulary: dict[str, int] = {}
-        self.idf: list[float] = []
-
-    def fit(self, documents: Sequence[Sequence[str]], topics: Sequence[str], *, min_count: int = 3) -> FrameVectorizer:
-        """Learn from documents, each a sequence of syllables, and the topic of each."""
-        seen: dict[str, Counter[str]] = {}
-        for document, topic in zip(documents, topics, strict=True):
-            for bare in {strip_marks(s) for s in document}:
-                seen.setdefault(bare, Counter())[topic] += 1
-        self.frame = frozenset(s for s, n in seen.items() if effective_number(n.values()) >= self.SPREAD)
-        counts: Counter[str] = Counter()
-        for document in documents:
-            counts.update({gram for gram, _ in self._grams(document)})
-        kept = sorted(gram for gram, count in counts.items() if count >= min_count)
-        self.vocabulary = {gram: i for i, gram in enumerate(kept)}
-        self.idf = [math.log((1 + len(documents)) / (1 + counts[g])) + 1 for g in kept]
-        return self
-
-    def row(self, syllables: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.float32], list[int]]:
-        """Return (columns, weights, places) of one message; a place is the syllable at which the feature first stands."""
-        first: dict[int, int] = {}
-        counts: dict[int, int] = {}
-        get = self.vocabulary.get
-        for gram, place in self._grams(syllables):
-            column = get(gram)
-            if column is not None:
-                counts[column] = counts.get(column, 0) + 1
-                first.setdefault(column, place)
-        idf = self.idf
-        values = [idf[c] if n == 1 else (1 + math.log(n)) * idf[c] for c, n in counts.items()]
-        scale = 1 / math.sqrt(sum(v * v for v in values)) if values else 0.0
-        weights = np.array([v * scale for v in values], dtype=np.float32)
-        return np.array(list(counts), dtype=np.int32), weights, list(first.values())
-
-    def _grams(self, syllables: Sequence[str]) -> Iterator[tuple[str, int]]:
-        kept: list[tuple[str, int]] = [("^", 0)]
-        for place, syllable in enumerate(syllables):
-            if strip_marks(syllable) in self.frame:
-                kept.append((syllable, place))
-            elif kept[-1][0] != self._OPEN:
-                kept.append((self._OPEN, place))
-        kept.append(("$", len(syllables)))
-        for i, (left, place) in enumerate(kept):
-            yield left, place
-            for distance, (right, _) in enumerate(kept[i + 1 : i + 1 + self.REACH]):
-                yield (f"{left} {right}" if not distance else f"{left} .. {right}"), place
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` needs, as JSON-like values and arrays."""
-        return {
-            "frame": sorted(self.frame),
-            "vocabulary": list(self.vocabulary),
-            "idf": np.array(self.idf, dtype=np.float32),
-        }
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> FrameVectorizer:
-        vectorizer = cls()
-        vectorizer.frame = frozenset(state["frame"])
-        vectorizer.vocabulary = {gram: i for i, gram in enumerate(state["vocabulary"])}
-        vectorizer.idf = state["idf"].tolist()
+        vectorizer._learn(state["vocabulary"], state["idf"].tolist())
         return vectorizer
 
 

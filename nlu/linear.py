@@ -83,6 +83,7 @@ def train(
     multilabel: bool = False,
     sample_weights: Floats | None = None,
     epochs: int = 6,
+    least_steps: int = 0,
     batch: int = 256,
     rate: float = 0.3,
     seed: int = 0,
@@ -93,6 +94,7 @@ def train(
         rows: (samples, features).
         targets: (samples, classes); rows that sum to 1 for softmax, zeros and ones for `multilabel`.
         sample_weights: (samples,), default all 1.
+        least_steps: more epochs are made of few samples, until there are so many mini-batches.
         rate: first step length; falls to 0 in a straight line.
     """
     from scipy.sparse import csr_matrix
@@ -105,7 +107,9 @@ def train(
     bias = np.zeros(classes, dtype=np.float32)
     bias_squares = np.full(classes, _EPSILON, dtype=np.float32)
     importance = np.ones(samples, np.float32) if sample_weights is None else sample_weights
-    steps = epochs * -(-samples // batch)
+    batches = -(-samples // batch)
+    epochs = max(epochs, -(-least_steps // batches))
+    steps = epochs * batches
     step = 0
     for _ in range(epochs):
         order = rng.permutation(samples)

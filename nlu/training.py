@@ -82,7 +82,12 @@ class FilesImporter(TrainingDataImporter):
                     TEXT: example.text,
                     INTENT: example.intent,
                     METADATA: {
-                        "intent": {"aspects": list(example.aspects), "near": example.near, "kind": example.kind}
+                        "intent": {
+                            "aspects": list(example.aspects),
+                            "near": example.near,
+                            "kind": example.kind,
+                            "topics": list(example.topics),
+                        }
                     },
                 }
             )

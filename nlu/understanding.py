@@ -55,11 +55,15 @@ class Understanding:
     alternatives: tuple[Alternative, ...]
     near: bool = False
     """True where the message is out of scope but sounds like public services, so that a referral helps more than a refusal."""
+    follow_up: float = 0.0
+    """Probability that it names an aspect but no topic."""
+    outside: float = 0.0
+    """Probability that no topic answers it."""
 
     @property
     def aspect(self) -> str | None:
-        """The first aspect asked for."""
-        return self.aspects[0] if self.aspects else None
+        """The first aspect asked for; None for what is out of scope."""
+        return self.aspects[0] if self.aspects and self.in_scope else None
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object of `congdanso understand`."""
@@ -68,7 +72,7 @@ class Understanding:
             "intent": self.intent,
             "topic": self.topic,
             "aspect": self.aspect,
-            "aspects": list(self.aspects),
+            "aspects": list(self.aspects) if self.in_scope else [],
             "entities": [{"kind": e.kind, "value": e.value, "start": e.start, "end": e.end} for e in self.entities],
             "confidence": round(self.confidence, 4),
             "in_scope": self.in_scope,

@@ -26,9 +26,10 @@ _NUMBERS: Final = {
     "sau": 6,
 }
 _CHOICE: Final = re.compile(
-    r"^(?:(?:em|toi|minh|chau|bac|ba|ong)\s+)?(?:chon|nhan|lay|la|bam|hoi)?\s*"
+    r"^(?:(?:a|u|uh|da|vang|thi|the|em|toi|minh|chau|bac|ba|ong)\s+)*(?:chon|nhan|lay|la|bam|hoi|cho)?\s*"
     r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an|o)?\s*(?:so|thu)?\s*"
-    r"(\d{1,2}|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|nhe|di|nha|day|do|nay|roi|thoi|anh|chi))*$"
+    r"(\d{1,2}|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|ay|nhe|di|nha|day|do|nay|roi|thoi|co|em|anh|chi"
+    r"|bac|oi))*$"
 )
 _LAST: Final = re.compile(r"\b(?:cuoi|cuoi cung|duoi cung)\b")
 _ARTICLE: Final = re.compile(r"^(?:chon|lay|cai|so|muc|thu|\d)")
@@ -36,15 +37,19 @@ _NONE: Final = re.compile(
     r"^(?:deu\s+)?(?:khong|ko|k|hong|chang|chua)\s+(?:phai|dung|co|cai nao|phai may cai|giong)\b"
     r"|^(?:khong|ko|k|hong)(?:\s+a)?$|\b(?:cai khac|viec khac|khong cai nao)\b"
 )
-_YES: Final = re.compile(
-    r"^(?:da\s+)?(?:co|dong y|ok|oke|oki|okie|vang|da|u|uh|uhm|um|duoc|dc|phai|dung|dung roi|chuan|nhat tri|yes|y|nhan|lay"
-    r"|xoa|xoa het|xoa di|tiep tuc|bat dau)"
-    r"(?:\s+(?:a|roi|nhe|di|luon|het|thong bao|em|anh|chi|nha|the|vay|bat dau))*$"
+_SAID_WITH_IT: Final = (
+    "a|ak|roi|nhe|nha|nhi|di|luon|het|em|anh|chi|chau|bac|ong|ba|toi|minh|the|vay|day|do|chu|thi|cung|ngay"
+    "|giup|voi|ca|oi|bot"
 )
+_YES_WORDS: Final = (
+    "chinh xac|tiep tuc|bat dau|thong bao|dong y|nhat tri|co|ok|okay|oke|oki|okie|okela|uki|vang|da|u|uh|uhm"
+    "|um|uk|duoc|dc|phai|dung|chuan|yes|y|nhan|lay|xoa|lam|chot"
+)
+_YES: Final = re.compile(rf"^(?:(?:{_SAID_WITH_IT})\s+)*(?:{_YES_WORDS})(?:\s+(?:{_YES_WORDS}|{_SAID_WITH_IT}))*$")
+_NO_WORDS: Final = "de luc khac|de sau|bo qua|giu lai|khong|ko|k|hong|hem|thoi|chua|dung|huy|bo|no|khoi"
 _NO: Final = re.compile(
-    r"^(?:da\s+)?(?:khong|ko|k|hong|thoi|chua|dung|huy|bo qua|bo|no|khoi|giu lai|de sau|khong can|thoi khoi|khong nhan"
-    r"|khong dong y)"
-    r"(?:\s+(?:a|dau|nhe|can|nhan|xoa|dong y|em|anh|chi|nua|muon|gui))*$"
+    rf"^(?:(?:da|{_SAID_WITH_IT})\s+)*(?:{_NO_WORDS})"
+    rf"(?:\s+(?:{_NO_WORDS}|{_SAID_WITH_IT}|dau|can|nhan|xoa|dong y|nua|muon|gui|phai|duoc))*$"
 )
 STOP_WORDS: Final = frozenset(
     {
@@ -103,10 +108,14 @@ def is_yes(text: str) -> bool:
 
 
 def is_no(text: str) -> bool:
-    """Whether a text as a whole is a no."""
-    return bool(_NO.match(fold(text)))
+    """Whether a text as a whole is a no; "đúng" and "đừng" differ only in their marks."""
+    return bool(_NO.match(fold(text))) and not _says_right(text)
 
 
 def is_stop(text: str) -> bool:
     """Whether a text is a word that stops announcements. "Đúng" folds to the same letters as "dừng", and is a yes."""
-    return fold(text) in STOP_WORDS and "đúng" not in unicodedata.normalize("NFC", text).lower()
+    return fold(text) in STOP_WORDS and not _says_right(text)
+
+
+def _says_right(text: str) -> bool:
+    return "đúng" in unicodedata.normalize("NFC", text).lower()

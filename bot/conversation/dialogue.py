@@ -7,13 +7,12 @@ them with a turn, or None to pass on.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from bot.conversation import choices, linking
+from bot.conversation import choices, context, linking
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
 from bot.conversation.messages import catalogue, say
@@ -40,30 +39,15 @@ CLARIFY_MARGIN: Final = 0.12
 OPTION_FLOOR: Final = 0.03
 """A topic less probable than this is not offered."""
 OPTIONS: Final = 4
+NAMED: Final = 0.15
+"""An offered topic of this probability is named by the answer."""
+ANSWER_WORDS: Final = 6
+"""Words of an answer to "which of these"; a longer text is a new question."""
 BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
 SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
 SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
-SURE: Final = 0.8
-"""A text that names its own topic this clearly needs no help from the topic before."""
 SWITCH_FLOOR: Final = 0.2
 """A neighbour less probable than this is not what was meant."""
-ASPECT_WORDS: Final = {
-    "giay-to": r"giay|can gi|ho so|mang theo",
-    "cach-lam": r"cach|the nao|nhu nao|ntn|cac buoc|qua mang|truc tuyen|online",
-    "le-phi": r"phi|tien|mien|gia|bao nhieu",
-    "thoi-gian": r"bao lau|may ngay|thoi gian|khi nao|bao gio|han",
-    "noi-nop": r"o dau|cho nao|noi nao|nop dau|den dau",
-    "doi-tuong": r"\bai\b|dieu kien|doi tuong",
-    "can-cu": r"luat|nghi dinh|thong tu|quy dinh",
-    "bieu-mau": r"mau|to khai|don",
-    "ket-qua": r"ket qua|nhan duoc gi|duoc gi|hieu luc",
-}
-"""Words that really ask for an aspect; in "còn cấp lại thì sao" there are none, so the aspect of before stays."""
-
-
-def explicit_aspects(folded: str) -> set[str]:
-    """Return the aspects that a folded text asks for in so many words."""
-    return {aspect for aspect, words in ASPECT_WORDS.items() if re.search(words, folded)}
 
 
 class Understand(Protocol):
@@ -102,7 +86,8 @@ class Dialogue:
             understanding: what `said.text` means; None where there is no text.
             today: the day in the province, for facts that expire.
         """
-        moment = Moment(said, session, understanding, choices.fold(said.text), today)
+        read = None if understanding is None else context.weighed(understanding, session, self.library)
+        moment = Moment(said, session, read, choices.fold(said.text), today)
         steps: tuple[Callable[[Moment], Turn | None], ...] = (
             self._when_personal,
             self._when_opened,
@@ -110,6 +95,7 @@ class Dialogue:
             self._when_linking,
             self._when_pressed,
             self._when_stopping,
+            self._when_corrected,
             self._when_awaited,
             self._when_empty,
             self._when_pointing_back,
@@ -173,6 +159,14 @@ class Dialogue:
         """A word that stops announcements works always and at once, whatever else the bot waits for."""
         return self.actions.press("a:tat-thong-bao", m.session) if choices.is_stop(m.said.text) else None
 
+    def _when_corrected(self, m: Moment) -> Turn | None:
+        """The last answer was not what was meant, and the text goes on to say what is: that alone is heard."""
+        instead = context.correction(m.said.text)
+        if instead is None or self._understand is None or _awaits_free_text(m.session):
+            return None
+        session = replace(m.session, pending=None)
+        return self.reply(replace(m.said, text=instead), self._understand(instead), session, m.today)
+
     def _when_awaited(self, m: Moment) -> Turn | None:
         """The text may answer the last question; if it does not, it is a new question and the old one lapses."""
         pending = m.session.pending
@@ -194,12 +188,30 @@ class Dialogue:
                 return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[0].payload)))
             if choices.is_no(m.said.text):
                 return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[-1].payload)))
-        if pending.kind == "topics":
-            if choices.is_yes(m.said.text) and len(pending.options) <= 2:
-                return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[0].payload)))
-            if choices.picks_none(m.said.text) and len(m.folded.split()) <= 6:
-                return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        return self._among_topics(m, pending.options) if pending.kind == "topics" else None
+
+    def _among_topics(self, m: Moment, options: tuple[Button, ...]) -> Turn | None:
+        """The text may say which of the offered topics is meant, or that none is."""
+        if choices.is_yes(m.said.text) and len(options) <= 2:
+            return self._when_pressed(replace(m, said=replace(m.said, payload=options[0].payload)))
+        if choices.picks_none(m.said.text) and len(m.folded.split()) <= ANSWER_WORDS:
+            return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        if (option := self._likeliest(m, options)) is not None:
+            return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload)))
         return None
+
+    @staticmethod
+    def _likeliest(m: Moment, options: tuple[Button, ...]) -> Button | None:
+        """The offered topic that a few words speak for most: asked which of these, people name one in their own words."""
+        if m.understanding is None or len(m.folded.split()) > ANSWER_WORDS:
+            return None
+        u = m.understanding
+        likely = {a.topic: a.confidence for a in u.alternatives}
+        if u.topic is not None and u.in_scope:
+            likely[u.topic] = u.confidence
+        offered = {o: likely.get(o.payload.split(":")[1], 0.0) for o in options if o.payload.startswith("t:")}
+        best = max(offered, key=lambda o: offered[o], default=None)
+        return best if best is not None and offered[best] >= NAMED else None
 
     def _when_empty(self, m: Moment) -> Turn | None:
         if m.understanding is None or not any(c.isalnum() for c in m.said.text):
@@ -218,8 +230,9 @@ class Dialogue:
         if not m.session.recent:
             return _turn(m, say("nothing_before"), AnswerStatus.CLARIFIED)
         named = self._named_among(m.folded, m.session.recent)
-        likely = [u.topic, *(a.topic for a in u.alternatives)]
-        ranked = [slug for slug in likely if slug in m.session.recent]
+        likely = {a.topic for a in u.alternatives if a.confidence >= OPTION_FLOOR} | {u.topic}
+        # A name that several of them share ("cái căn cước") means the one talked about last.
+        ranked = [slug for slug in m.session.recent if slug in likely]
         others = [slug for slug in m.session.recent if slug != m.session.topic]
         slug = named or (ranked[0] if ranked else (others[0] if others else m.session.recent[0]))
         asked = tuple(a for a in u.aspects if a != "tong-quan")
@@ -247,7 +260,9 @@ class Dialogue:
             return None
         if u.confidence < CLARIFY_BELOW and u.alternatives and u.alternatives[0].confidence > u.confidence / 2:
             return None
-        return self.actions.act(u.topic, u, m.session)
+        turn = self.actions.act(u.topic, u, m.session)
+        # The commune may have to be known first; the turn is about what was asked for all the same.
+        return replace(turn, topic=u.topic) if turn.status is AnswerStatus.CLARIFIED else turn
 
     def _when_place(self, m: Moment) -> Turn | None:
         """A question that names an old commune: what it is called today."""
@@ -267,7 +282,7 @@ class Dialogue:
         u = _given(m)
         topic = m.session.topic if m.session.topic in self.library else None
         if topic is not None and self._switches(m) and (sibling := self._sibling(m, topic)) is not None:
-            asked = tuple(a for a in u.aspects if a in explicit_aspects(m.folded))
+            asked = tuple(a for a in u.aspects if a in context.explicit_aspects(m.folded))
             carried = (m.session.aspect,) if m.session.aspect else ()
             return self.tell(m, sibling, asked or carried)
         if u.intent != FOLLOW_UP:
@@ -290,10 +305,11 @@ class Dialogue:
         """The neighbour that a switch most likely means: asked again with the current topic's name added."""
         u = _given(m)
         known = self.library[topic]
-        family = {*known.similar, *known.next_steps, *(s for s in self.library if topic in self.library[s].similar)}
+        family = context.family(self.library, topic)
         readings = [u]
         if self._understand is not None:
             core = " ".join(w for w in m.said.text.split() if choices.fold(w) not in SWITCH_FILLERS)
+            readings += [self._understand(core)]
             readings += [self._understand(f"{core} {name}") for name in (known.label, *known.names[:1])]
         scores: dict[str, float] = {}
         for reading in readings:
@@ -304,7 +320,7 @@ class Dialogue:
                 if slug is not None and slug in self.library and slug != topic:
                     scores[slug] = scores.get(slug, 0.0) + p * (1.0 if slug in family else 0.25)
         best = max(scores, key=lambda slug: scores[slug], default=None)
-        certain = u.in_scope and u.topic in self.library and u.confidence >= SURE
+        certain = u.in_scope and u.topic in self.library and u.confidence >= context.SURE
         if certain and u.topic != topic:
             return u.topic
         return best if best is not None and scores[best] >= SWITCH_FLOOR else None
@@ -409,6 +425,10 @@ def _numbered(turn: Turn) -> Turn:
 def _given(m: Moment) -> Understanding:
     assert m.understanding is not None, "steps behind _when_empty have a text that was understood"
     return m.understanding
+
+
+def _awaits_free_text(session: Session) -> bool:
+    return session.pending is not None and session.pending.kind == "officer"
 
 
 def _is_slash(text: str) -> bool:

@@ -7,17 +7,18 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rasa.shared.nlu.constants import INTENT, METADATA
+from rasa.shared.nlu.constants import INTENT
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu import linear
 from nlu.beside import beside
 from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ASPECTS, CORRUPTED, ORIGIN, PROBABILITIES, REFUSE_AT, ROW, TAIL_ROW
-from nlu.components.text import TAIL, labelled_aspects, syllables_of
-from nlu.features import FrameVectorizer, Row, generality, stack
+from nlu.components.text import TAIL, labelled_aspects, shares_of, syllables_of
+from nlu.features import Row, generality, stack
+from nlu.frames import FrameVectorizer
 from nlu.linear import Floats, LinearModel
-from nlu.semantic_head import FAR, NEAR, class_name
+from nlu.semantic_head import FAR, NEAR
 from nlu.understanding import ASPECTS as ALL_ASPECTS
 
 GENERAL: Final = ALL_ASPECTS.index("tong-quan")
@@ -25,27 +26,25 @@ LEAST_REFUSAL: Final = 0.1
 """Whatever the training data say, nothing is refused below this probability of being out of scope."""
 
 
-def class_of(message: Message) -> str:
-    """Return the class that a training example belongs to."""
-    return class_name(message.get(INTENT), _metadata(message).get("near"))
-
-
-def _metadata(message: Message) -> dict[str, Any]:
-    return (message.get(METADATA) or {}).get("intent") or {}
-
-
 class TopicClassifier(TrainedComponent):
     """Gives every trained class a calibrated probability.
 
     One part in `folds` of the utterances, with their copies, is left out of a first model, which then says how far its
-    probabilities can be believed (temperature) and from where on to refuse; the final model learns from everything.
+    probabilities can be believed (temperature) and from where on to refuse; the final model learns from everything. An utterance
+    of several topics gives each an equal share of its probability, so that the next one like it is asked back about.
     """
 
     defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 3,
+        "epochs": 2,
+        # A handful of examples is gone through more often, until so many steps are made.
+        "least_steps": 240,
         "rate": 0.5,
         "seed": 7,
         "folds": 6,
+        # How much more an utterance of several topics counts (there are few, against many that are sure), and how much less
+        # a fragment that nobody wrote.
+        "doubtful": 4.0,
+        "fragment": 0.4,
         # Share of in-scope utterances that may be refused on the part left out.
         "wrongly_refused": 0.05,
     }
@@ -56,45 +55,53 @@ class TopicClassifier(TrainedComponent):
 
     def learn(self, training_data: TrainingData) -> None:
         messages = training_data.training_examples
-        named = [class_of(m) for m in messages]
-        self.classes = sorted(set(named))
+        named = [shares_of(m) for m in messages]
+        self.classes = sorted({name for names in named for name in names})
         index = {name: i for i, name in enumerate(self.classes)}
-        labels = np.array([index[name] for name in named])
+        targets = np.zeros((len(messages), len(self.classes)), np.float32)
+        for i, names in enumerate(named):
+            targets[i, [index[name] for name in names]] = list(names.values())
         matrix = stack([m.get(ROW) for m in messages], 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages))
         left_out = np.random.default_rng(self.config["seed"]).permutation(len(messages)) % self.config["folds"] == 0
         left_out = left_out[[m.get(ORIGIN, i) for i, m in enumerate(messages)]]
         written = np.array([m.get(CORRUPTED) is None for m in messages])
-        with beside(lambda: self._believed(matrix, labels, left_out, written)) as believed:
-            weights, bias = self._fit(matrix, labels)
+        importance = self._importance(targets, np.array([m.get(CORRUPTED) == "fragment" for m in messages]))
+        with beside(lambda: self._believed(matrix, targets, importance, left_out, written)) as believed:
+            weights, bias = self._fit(matrix, targets, importance)
         temperature, self.refuse_at = believed()
         self.model = LinearModel.of(weights, bias, temperature)
 
     def _believed(
-        self, matrix: Any, labels: NDArray[np.int64], left_out: NDArray[np.bool_], written: NDArray[np.bool_]
+        self,
+        matrix: Any,
+        targets: Floats,
+        importance: Floats,
+        left_out: NDArray[np.bool_],
+        written: NDArray[np.bool_],
     ) -> tuple[float, float]:
         """The temperature, and the probability of being out of scope from which to refuse, by a model that lacks a part."""
         if not left_out.any() or left_out.all():
             return 1.0, 0.5
-        weights, bias = self._fit(matrix[~left_out], labels[~left_out])
-        logits = matrix[left_out] @ weights + bias
-        temperature = linear.best_temperature(logits, labels[left_out])
-        kept = written[left_out]
+        weights, bias = self._fit(matrix[~left_out], targets[~left_out], importance[~left_out])
+        # What belongs to several topics has no right answer to be sure of.
+        asked = left_out & (targets.max(axis=1) == 1)
+        logits, labels, kept = matrix[asked] @ weights + bias, targets[asked].argmax(axis=1), written[asked]
+        temperature = linear.best_temperature(logits, labels)
         probabilities = linear.softmax(logits[kept] / np.float32(temperature))
-        return temperature, self._threshold(probabilities, labels[left_out][kept])
+        return temperature, self._threshold(probabilities, labels[kept])
 
-    def _fit(self, matrix: Any, labels: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        targets = np.zeros((len(labels), len(self.classes)), np.float32)
-        targets[np.arange(len(labels)), labels] = 1
+    def _importance(self, targets: Floats, fragment: NDArray[np.bool_]) -> Floats:
+        """How much each message counts, shape (messages,)."""
         # Classes differ in size (out of scope is large); the square root keeps big ones from drowning small ones.
         sizes = np.maximum(targets.sum(axis=0), 1)
-        return linear.train(
-            matrix,
-            targets,
-            sample_weights=np.sqrt(sizes.mean() / sizes[labels]).astype(np.float32),
-            epochs=self.config["epochs"],
-            rate=self.config["rate"],
-            seed=self.config["seed"],
-        )
+        importance: Floats = np.sqrt(sizes.mean() / sizes[targets.argmax(axis=1)]).astype(np.float32)
+        importance[(targets.max(axis=1) < 1) & ~fragment] *= self.config["doubtful"]
+        importance[fragment] *= self.config["fragment"]
+        return importance
+
+    def _fit(self, matrix: Any, targets: Floats, importance: Floats) -> tuple[Floats, Floats]:
+        settings = {key: self.config[key] for key in ("epochs", "least_steps", "rate", "seed")}
+        return linear.train(matrix, targets, sample_weights=importance, **settings)
 
     def _threshold(self, probabilities: Floats, labels: NDArray[np.int64]) -> float:
         """The probability of being out of scope that `wrongly_refused` of the in-scope examples reach."""
@@ -131,9 +138,11 @@ class AspectClassifier(TrainedComponent):
         "rate": 0.4,
         "seed": 7,
         # A question asks for something special from this probability on, and for one thing more from the second on.
-        "threshold": 0.5,
-        "one_more": 0.3,
+        "threshold": 0.55,
+        "one_more": 0.5,
         "frame_weight": 0.8,
+        # Corrupted copies that teach nothing about aspects: "mixed" leaves marks out as well.
+        "left_out": ["no_accents"],
     }
 
     model: LinearModel
@@ -141,11 +150,20 @@ class AspectClassifier(TrainedComponent):
     width: int
 
     def learn(self, training_data: TrainingData) -> None:
-        labelled = [m for m in training_data.training_examples if labelled_aspects(m)]
+        """Learn; from data of another field, which label no aspects, nothing is learnt and no aspect found."""
+        copies = self.config["left_out"]
+        labelled = [
+            m for m in training_data.training_examples if labelled_aspects(m) and m.get(CORRUPTED) not in copies
+        ]
         readings = [(m, row, part) for m in labelled for row, part in _readings(m)]
         topics = [m.get(INTENT) for m, _, _ in readings]
         self.frames = FrameVectorizer().fit([part for _, _, part in readings], topics)
-        self.width = 1 + max((int(row[0].max(initial=0)) for _, row, _ in readings), default=0)
+        self.width = max((1 + int(row[0].max(initial=0)) for _, row, _ in readings), default=0)
+        if not readings:
+            self.model = LinearModel.of(
+                np.zeros((0, len(ALL_ASPECTS)), np.float32), np.zeros(len(ALL_ASPECTS), np.float32)
+            )
+            return
         targets = np.zeros((len(readings), len(ALL_ASPECTS)), np.float32)
         for i, (message, _, _) in enumerate(readings):
             targets[i, [ALL_ASPECTS.index(aspect) for aspect in labelled_aspects(message)]] = 1
@@ -161,6 +179,9 @@ class AspectClassifier(TrainedComponent):
         self.model = LinearModel.of(weights * general[:, None], bias)
 
     def understand(self, message: Message) -> None:
+        if not self.width:
+            message.set(ASPECTS, [])
+            return
         readings = [(self._row(row, part), part) for row, part in _readings(message)]
         scores = np.mean([self.model.sigmoid(*row) for (row, _), _ in readings], axis=0)
         chosen = self._choose(scores)

@@ -41,7 +41,9 @@ class EntityExtractor(TrainedComponent):
         self._by_bare: dict[tuple[str, ...], list[str]] = {}
         for regular in names:
             self._by_bare.setdefault(tuple(strip_marks(regular).split()), []).append(regular)
-        self._longest = max((len(key) for key in self._by_bare), default=0)
+        self._longest: dict[str, int] = {}
+        for key in self._by_bare:
+            self._longest[key[0]] = max(self._longest.get(key[0], 0), len(key))
 
     def understand(self, message: Message) -> None:
         text: str = message.get(TEXT) or ""
@@ -56,7 +58,7 @@ class EntityExtractor(TrainedComponent):
         found = []
         at = 0
         while at < len(syllables):
-            for length in range(min(self._longest, len(syllables) - at), 0, -1):
+            for length in range(min(self._longest.get(bare[at], 0), len(syllables) - at), 0, -1):
                 key = tuple(bare[at : at + length])
                 name = self._match(key, [s.text for s in syllables[at : at + length]], at, bare)
                 if name is not None:

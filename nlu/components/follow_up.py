@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rasa.shared.nlu.constants import INTENT
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.base import TrainedComponent, TrainingData
 from nlu.components.keys import ENTITIES, NORMALIZED, PROBABILITIES
-from nlu.semantic_head import NEAR as NEAR_CLASS
 from nlu.text.syllable import strip_marks
 from nlu.understanding import FOLLOW_UP
 
+_NEGLIGIBLE: Final = 1e-3
+
 
 class FollowUpGuard(TrainedComponent):
-    """Takes probability from "follow-up" for every word that no follow-up in the training data has, and gives it to "near"."""
+    """Takes probability from "follow-up" for every word that no follow-up in the training data has, and gives it to the others.
+
+    Each gets as much more as it is likely: "tách hộ mất mấy ngày" goes to the topic, "ly hôn cần giấy tờ gì" to what is out of scope.
+    """
 
     defaults: ClassVar[dict[str, Any]] = {"kept_per_strange_word": 0.2}
 
@@ -42,14 +46,12 @@ class FollowUpGuard(TrainedComponent):
             for s in message.get(NORMALIZED).syllables
             if not any(start <= s.start < end for start, end in named)
         )
-        if not strange or FOLLOW_UP not in probabilities:
+        if not strange or probabilities.get(FOLLOW_UP, 0.0) < _NEGLIGIBLE:
             return
         kept = probabilities[FOLLOW_UP] * self.config["kept_per_strange_word"] ** strange
-        moved = probabilities[FOLLOW_UP] - kept
-        message.set(
-            PROBABILITIES,
-            {**probabilities, FOLLOW_UP: kept, NEAR_CLASS: probabilities.get(NEAR_CLASS, 0.0) + moved},
-        )
+        others = sum(p for name, p in probabilities.items() if name != FOLLOW_UP)
+        more = (1 - kept) / others if others else 0.0
+        message.set(PROBABILITIES, {name: kept if name == FOLLOW_UP else p * more for name, p in probabilities.items()})
 
     def dump(self) -> dict[str, Any]:
         return {"words": sorted(self.words)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from rasa.shared.nlu.constants import INTENT
@@ -31,8 +31,8 @@ class ScopeGate(Component):
         in_scope = bool(message.get(NORMALIZED).syllables) and outside < (
             message.get(REFUSE_AT) if threshold is None else threshold
         )
-        best = heapq.nlargest(self.config["ranking_length"], probabilities.items(), key=lambda item: item[1])
-        ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=lambda item: -item[1])
+        best = sorted(probabilities.items(), key=itemgetter(1), reverse=True)[: self.config["ranking_length"]]
+        ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=itemgetter(1), reverse=True)
         named = [item for item in best if item[0] != FOLLOW_UP or item[1] >= self.config["follow_up"]]
         name, probability = named[0] if in_scope and named else (OUT_OF_SCOPE, outside)
         message.set(TOPICS, ranking)

@@ -6,46 +6,71 @@ indirect tellings left out of training, so that they were new wording: indirect 
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from rasa.shared.nlu.training_data.message import Message
 
-from nlu.components.base import Component
-from nlu.components.keys import LANGUAGE, PROBABILITIES
-from nlu.components.text import syllables_of
+from nlu.components.base import TrainedComponent, TrainingData
+from nlu.components.keys import CORRUPTED, LANGUAGE, PROBABILITIES
+from nlu.components.text import shares_of, syllables_of
 from nlu.embedding import load_embedder
-from nlu.semantic_head import FILE, Head
+from nlu.semantic_head import FILE, Head, fit
 from nlu.text.language import LanguageModel
+from nlu.vectors import Vectors
+
+_SEED: Final = 7
 
 
-class SemanticStage(Component):
+class SemanticStage(TrainedComponent):
     """Mixes the probabilities of an embedding classifier into those of the first stage, where these are low.
 
-    Without an embedder or a head the first stage stands alone. Classes that the head does not know keep their probability.
+    The head in `nlu/semantic_head.npz` serves the project's own topics. Training data of which it knows less than `known` of the
+    classes get a head of their own, from as many examples as can be embedded in `seconds` (every class in turn) or were embedded
+    before (`vectors`, a file). Without an embedder the first stage stands alone; classes that a head does not know keep their probability.
     """
 
     defaults: ClassVar[dict[str, Any]] = {
-        # Asked where no class has this probability; on real questions that is one in twelve.
+        # Asked where no class has this probability; on real questions that is one in twenty.
         "ask_below": 0.6,
         "share": 0.45,
         "remembered": 2000,
+        "known": 0.8,
+        "seconds": 90,
+        "vectors": None,
     }
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        super().__init__(config)
-        self._embed = load_embedder() if FILE.is_file() else None
-        self._head = Head.load(FILE) if self._embed is not None else None
-        self._ask = lru_cache(maxsize=config["remembered"])(self._answer)
+    head: Head | None
+
+    def learn(self, training_data: TrainingData) -> None:
+        written = [m for m in training_data.training_examples if m.get(CORRUPTED) is None]
+        # An utterance of several topics is one of each; their vectors are the same.
+        pairs = [(m, name) for m in written for name in shares_of(m)]
+        named = [name for _, name in pairs]
+        shipped = Head.load() if FILE.is_file() else None
+        if shipped is not None and len(set(named) & set(shipped.classes)) >= self.config["known"] * len(set(named)):
+            self.head = shipped
+            return
+        embed = load_embedder(2)
+        if embed is None:
+            self.head = None
+            return
+        order = _in_turn(named)
+        texts = [_restored(pairs[i][0]) for i in order]
+        file = self.config["vectors"]
+        found, vectors = Vectors(Path(file) if file else None).of(texts, embed, seconds=self.config["seconds"])
+        self.head = fit(vectors, [named[order[i]] for i in found]) if found else None
 
     def understand(self, message: Message) -> None:
         first: dict[str, float] = message.get(PROBABILITIES)
-        syllables = syllables_of(message)
-        if self._head is None or not syllables or max(first.values()) >= self.config["ask_below"]:
+        if self.head is None or not syllables_of(message) or max(first.values()) >= self.config["ask_below"]:
             return
-        language: LanguageModel = message.get(LANGUAGE)
-        second = self._ask(" ".join(language.restore(syllables)))
+        second = self._ask(_restored(message))
         share = self.config["share"] * sum(p for name, p in first.items() if name in second)
         known = {name: p for name, p in second.items() if name in first}
         total = sum(known.values()) or 1.0
@@ -55,7 +80,29 @@ class SemanticStage(Component):
         }
         message.set(PROBABILITIES, mixed)
 
-    def _answer(self, text: str) -> dict[str, float]:
-        assert self._embed is not None
-        assert self._head is not None
-        return self._head.probabilities(np.asarray(self._embed([text]))[0])
+    def dump(self) -> dict[str, Any]:
+        return {"head": None if self.head is None else self.head.as_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        embed = load_embedder() if state["head"] is not None else None
+        self.head = head = Head.from_dict(state["head"]) if embed is not None else None
+
+        def answer(text: str) -> dict[str, float]:
+            assert embed is not None
+            assert head is not None
+            return head.probabilities(np.asarray(embed([text]))[0])
+
+        self._ask = lru_cache(maxsize=self.config["remembered"])(answer)
+
+
+def _restored(message: Message) -> str:
+    language: LanguageModel = message.get(LANGUAGE)
+    return " ".join(language.restore(syllables_of(message)))
+
+
+def _in_turn(named: Sequence[str]) -> list[int]:
+    """Return all positions, so ordered that each class comes once before any comes twice; which one of a class, chance decides."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for i in np.random.default_rng(_SEED).permutation(len(named)).tolist():
+        places[named[i]].append(i)
+    return [i for row in zip_longest(*places.values()) for i in row if i is not None]
