@@ -55,6 +55,7 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
         "kind": safe.kind,
         "text": safe.text,
         "personal": list(safe.personal),
+        "ref": safe.ref[:64] or None,
         "received_at": safe.received_at,
         "state": ACCEPTED,
         "attempts": 0 if lease is None else 1,

@@ -41,6 +41,8 @@ class Incoming:
     received_at: datetime
     personal: tuple[str, ...] = ()
     truncated: bool = False
+    ref: str = ""
+    """The messenger's id of the message whose button was pressed."""
 
 
 def masked(incoming: Incoming) -> Incoming:
@@ -170,6 +172,13 @@ class Channel(Protocol):
 
     async def send(self, chat: str, reply: Reply) -> Outcome:
         """Deliver one reply; every failure of the messenger comes back as a value."""
+
+
+class EditingChannel(Channel, Protocol):
+    """A channel account whose `capabilities.edits`."""
+
+    async def edit(self, chat: str, message: str, reply: Reply) -> Outcome:
+        """Put a reply in the place of a message; Rejected where that cannot be."""
 
 
 class Channels:

@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from sqlalchemy import Connection, bindparam, or_, update
 
@@ -19,6 +19,7 @@ from bot.clock import Clock
 from bot.messages import (
     Channels,
     ContactStopped,
+    EditingChannel,
     LeftForPickup,
     Misconfigured,
     Moved,
@@ -117,6 +118,10 @@ class Sender:
             await self._throttle.reply(*key)
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
+                if reply.edits and channel.capabilities.edits:
+                    outcome = await cast("EditingChannel", channel).edit(chat, reply.edits, reply.reply)
+                    if not isinstance(outcome, Rejected):
+                        return outcome
                 return await channel.send(chat, reply.reply)
         except TimeoutError:
             return Transient("no answer in time", maybe_sent=True)

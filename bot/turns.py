@@ -102,6 +102,8 @@ class Leaving:
     reply: Reply
     attempts: int
     due_at: datetime
+    edits: str = ""
+    """The message it takes the place of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,7 @@ class Turns:
                 status, topic, aspect = one.turn.status.value, one.turn.topic, one.turn.aspect
                 self._mark(connection, one.row["id"], DONE, now, status=status, topic=topic, aspect=aspect)
                 self._tell(connection, held, one, now)
-            leaving += self._put(connection, held, one.row["id"], replies, now)
+            leaving += self._put(connection, held, one.row, replies, now)
             ended.append(Ended(one.row["id"], replies, status, topic, aspect))
         if ended:
             values |= {"session": left.session.as_dict(), "silent_until": left.silent_until}
@@ -374,15 +376,17 @@ class Turns:
         return {}
 
     def _put(
-        self, connection: Connection, held: Work, inbox_id: int, replies: tuple[Reply, ...], now: datetime
+        self, connection: Connection, held: Work, row: Mapping[str, Any], replies: tuple[Reply, ...], now: datetime
     ) -> list[Leaving]:
         """Queue replies; a direct channel (the web) hands them over with the answer to the request itself."""
         direct = self._direct(held.address.channel)
         put = []
         for reply in replies:
+            edits = (row["ref"] or "") if reply.in_place else ""
             values = {
                 "conversation_id": held.conversation_id,
-                "inbox_id": inbox_id,
+                "inbox_id": row["id"],
+                "edits": edits or None,
                 "reply": reply_to_json(reply),
                 "state": "sent" if direct else "queued",
                 "attempts": 0,
@@ -391,7 +395,7 @@ class Turns:
                 "sent_at": now if direct else None,
             }
             number = connection.execute(_PUT, values).scalar_one()
-            put.append(Leaving(number, reply, 0, now))
+            put.append(Leaving(number, reply, 0, now, edits))
         return put
 
     def _put_aside(self, connection: Connection, one: _Worked, now: datetime) -> tuple[Reply, ...] | None:
@@ -443,7 +447,7 @@ _PUT: Final = insert(outbox).returning(outbox.c.id)
 def _stored(row: Mapping[str, Any]) -> Leaving:
     due_at = aware(row["next_attempt_at"])
     assert due_at is not None
-    return Leaving(row["id"], reply_from_json(row["reply"]), row["attempts"], due_at)
+    return Leaving(row["id"], reply_from_json(row["reply"]), row["attempts"], due_at, row["edits"] or "")
 
 
 def erase(connection: Connection, conversation_id: int, *, before: int) -> None:

@@ -183,12 +183,20 @@ _TRY: Final = (
         inbox.c.kind,
         inbox.c.text,
         inbox.c.personal,
+        inbox.c.ref,
         inbox.c.received_at,
         inbox.c.attempts,
     )
 )
 _QUEUED: Final = (
-    select(outbox.c.id, outbox.c.conversation_id, outbox.c.reply, outbox.c.attempts, outbox.c.next_attempt_at)
+    select(
+        outbox.c.id,
+        outbox.c.conversation_id,
+        outbox.c.reply,
+        outbox.c.attempts,
+        outbox.c.next_attempt_at,
+        outbox.c.edits,
+    )
     .where(outbox.c.conversation_id.in_(bindparam("ids", expanding=True)), outbox.c.state.in_(OPEN))
     .order_by(outbox.c.id)
 )

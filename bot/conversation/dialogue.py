@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from bot.conversation import choices, context, linking
+from bot.conversation import choices, context, linking, links
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
 from bot.conversation.messages import catalogue, say
@@ -30,7 +30,7 @@ from bot.conversation.model import (
 from content.library import Library
 from content.packs import Packs
 from content.places import Places
-from nlu.understanding import FOLLOW_UP, Understanding
+from nlu.understanding import ASPECTS, FOLLOW_UP, Understanding
 
 CLARIFY_BELOW: Final = 0.45
 """Below this probability the bot asks back instead of answering …"""
@@ -44,6 +44,8 @@ NAMED: Final = 0.15
 ANSWER_WORDS: Final = 6
 """Words of an answer to "which of these"; a longer text is a new question."""
 BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
+STEPS: Final = frozenset({"c", "p", "n", "o", "r", "x"})
+"""Kinds of buttons that are steps of a form, not questions."""
 SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
 SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
 SWITCH_FLOOR: Final = 0.2
@@ -125,6 +127,9 @@ class Dialogue:
         session = self.actions.arrived(m.said.payload, m.session)
         if (given := self.actions.materials.opened(m.said.payload, session)) is not None:
             return given
+        slug, aspect = links.topic_of(m.said.payload)
+        if slug in self.library:
+            return self.tell(replace(m, session=session), slug, (aspect,) if aspect in ASPECTS else ())
         return Turn(
             (self.actions.introduction(),), replace(session, greeted=True, pending=None), AnswerStatus.SMALLTALK
         )
@@ -153,7 +158,11 @@ class Dialogue:
             if slug in self.library:
                 return self.tell(m, slug, (aspect,) if aspect else (), everything=kind == "m")
         turn = self.actions.press(m.said.payload, m.session)
-        return turn or _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        if turn is None:
+            return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        # A step of a form (consent, commune, subscription): what was asked is not needed any more.
+        replies = tuple(replace(r, in_place=kind in STEPS and number == 0) for number, r in enumerate(turn.replies))
+        return replace(turn, replies=replies)
 
     def _when_stopping(self, m: Moment) -> Turn | None:
         """A word that stops announcements works always and at once, whatever else the bot waits for."""
@@ -381,6 +390,7 @@ class Dialogue:
         if (material := self.actions.materials.button(slug)) is not None:
             shown = replace(shown, buttons=(*shown.buttons, material))
         session = replace(session, pending=Pending("steps", tuple(b for b in shown.buttons if b.payload)))
+        shown = replace(shown, about=slug if aspect == "tong-quan" else f"{slug}:{aspect}", in_place=everything)
         return Turn((shown,), session, AnswerStatus.ANSWERED, slug, aspect)
 
     @staticmethod

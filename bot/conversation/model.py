@@ -64,6 +64,10 @@ class Reply:
     attachments: tuple[Attachment, ...] = ()
     source: SourceLine | None = None
     first: int = 1
+    about: str = ""
+    """The topic, or "topic:aspect", that the bubble answers: a link can lead others to it."""
+    in_place: bool = False
+    """It takes the place of the bubble whose button was pressed, where a channel can do that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import insert, select
@@ -11,12 +12,28 @@ from sqlalchemy import insert, select
 from bot import work
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
-from bot.messages import ContactStopped, Misconfigured, Moved, OutsideWindow, Rejected, RetryAfter, Sent, Transient
+from bot.messages import (
+    Address,
+    Capabilities,
+    ContactStopped,
+    Incoming,
+    Misconfigured,
+    Moved,
+    Outcome,
+    OutsideWindow,
+    Rejected,
+    RetryAfter,
+    Sent,
+    Transient,
+)
 from bot.sender import MAX_ATTEMPTS, Sender
 from bot.storage.database import Database
 from bot.storage.tables import outbox
-from bot.turns import _stored
-from tests.builders import Citizen, Clock, FakeChannel
+from bot.turns import Turns, _stored
+from tests.builders import Citizen, Clock, FakeChannel, work_off
+
+if TYPE_CHECKING:
+    from congdanso.brain import Brain
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +177,35 @@ async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(
     channel = FakeChannel(outcomes=[Sent("9")])
     await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một"]
+
+
+@dataclass
+class Editing(FakeChannel):
+    """A channel that can put a reply in the place of a message, or may not."""
+
+    refuses: bool = False
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(4096, buttons=True, edits=True))
+    edited: list[tuple[str, str]] = field(default_factory=list)
+
+    async def edit(self, chat: str, message: str, reply: Any) -> Outcome:
+        self.edited.append((message, reply.text))
+        return Rejected("too old") if self.refuses else Sent(message)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_a_step_of_a_form_takes_the_place_of_the_one_before_or_follows_it(
+    database: Database, brain: Brain, clock: Clock, refuses: bool
+) -> None:
+    turns = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a")
+    citizen = Citizen(database, clock)
+    await citizen.says("xin chào")
+    await work_off(turns)
+    pressed = Incoming(Address("telegram", "default", citizen.chat), "9", "button", "c:ok", clock(), ref="41")
+    held = (await turns.accept(pressed)).conversation_id
+    channel = Editing(refuses=refuses)
+    async with database.write() as connection:
+        await connection.execute(outbox.update().values(state="sent"))
+    await work_off(turns)
+    await send(sender(database, channel, clock), database, held, clock)
+    assert [message for message, _ in channel.edited] == ["41"]
+    assert len(channel.sent) == (1 if refuses else 0)

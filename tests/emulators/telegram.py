@@ -255,6 +255,9 @@ class TelegramEmulator:
                 return _error(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
         return True
 
+    async def _setChatMenuButton(self, body: dict[str, Any]) -> Any:
+        return True
+
     async def _deleteWebhook(self, body: dict[str, Any]) -> Any:
         self.webhook = {}
         if body.get("drop_pending_updates") in (True, "true", "True"):

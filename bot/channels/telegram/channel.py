@@ -13,7 +13,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from telegram import Bot, BotCommand, InputFile, LinkPreviewOptions, Message
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeAllGroupChats,
+    InlineKeyboardMarkup,
+    InputFile,
+    LinkPreviewOptions,
+    MenuButtonCommands,
+    Message,
+)
 from telegram.constants import ChatAction, FloodLimit, MessageLimit, ParseMode
 from telegram.error import BadRequest, TelegramError
 
@@ -36,6 +45,7 @@ TIMEOUT: Final = 15.0
 """Seconds for one request; the sender's own limit is above it."""
 COURTESY: Final = 2.0
 """Seconds for what may fail unnoticed: the typing sign, the end of a button's waiting sign."""
+PICTURES: Final = frozenset({"image/png", "image/jpeg"})
 CAPTION: Final = int(MessageLimit.CAPTION_LENGTH)
 CHAT_PACE: Final = Pace(timedelta(seconds=1 / FloodLimit.MESSAGES_PER_SECOND_PER_CHAT), burst=5)
 GROUP_PACE: Final = Pace(timedelta(minutes=1) / FloodLimit.MESSAGES_PER_MINUTE_PER_GROUP, burst=5)
@@ -121,9 +131,14 @@ class TelegramChannel:
         Raises:
             TelegramError: Telegram refuses or is out of reach.
         """
-        commands = [BotCommand(name, text) for name, text in catalogue()["telegram_commands"].items()]
-        await self.bot.set_my_commands(commands)
-        await self.bot.set_my_commands(commands, language_code="vi")
+        words = catalogue()
+        commands = [BotCommand(name, text) for name, text in words["telegram_commands"].items()]
+        group = [command for command in commands if command.command in words["telegram_group_commands"]]
+        for scope, shown in ((None, commands), (BotCommandScopeAllGroupChats(), group)):
+            await self.bot.set_my_commands(shown, scope=scope)
+            await self.bot.set_my_commands(shown, scope=scope, language_code="vi")
+        with contextlib.suppress(TelegramError):  # without the button, the menu opens behind a slash
+            await self.bot.set_chat_menu_button(menu_button=MenuButtonCommands())
 
     async def introduce(self) -> None:
         """Identify the bot and set its menu.
@@ -209,7 +224,7 @@ class TelegramChannel:
             if not parts and not reply.attachments:
                 return messages.Rejected("nothing to send")
             progress = self._half_way.progress(chat, reply)
-            if typing and parts and progress.done == 0:
+            if typing and self._takes_long(parts, reply) and progress.done == 0:
                 await self._type(chat)
             await self._send_from(progress, chat, reply, parts)
         except TelegramError as error:
@@ -227,10 +242,41 @@ class TelegramChannel:
         self._half_way.settle(chat, reply, found)
         return found
 
+    async def edit(self, chat: str, message: str, reply: Reply) -> Outcome:
+        """Put a reply in the place of a message of ours; Rejected if Telegram does not let us, or it is not one bubble."""
+        parts = render.texts(reply)
+        if len(parts) != 1 or reply.attachments:
+            return messages.Rejected("not one bubble")
+        markup = self._keyboard(reply)
+        try:
+            await self.bot.edit_message_text(
+                parts[0],
+                chat_id=chat,
+                message_id=int(message),
+                parse_mode=ParseMode.HTML,
+                reply_markup=markup,
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+        except BadRequest as error:
+            if "not modified" in str(error).lower():
+                return messages.Sent(message)
+            return outcomes.outcome(error)
+        except (TelegramError, ValueError) as error:
+            return outcomes.outcome(error) if isinstance(error, TelegramError) else messages.Rejected("no such message")
+        return messages.Sent(message)
+
+    def _keyboard(self, reply: Reply) -> InlineKeyboardMarkup | None:
+        us = ourselves(self.bot)
+        return render.keyboard(reply.buttons, render.share(reply, us.username or "" if us is not None else ""))
+
+    def _takes_long(self, parts: list[str], reply: Reply) -> bool:
+        """Whether a citizen has to wait so long that the sign of typing is worth a request of its own."""
+        return len(parts) > 1 or any(a.url not in self._file_ids for a in reply.attachments)
+
     async def _send_from(self, progress: Progress, chat: str, reply: Reply, parts: list[str]) -> None:
         for number in range(progress.done, len(parts) + len(reply.attachments)):
             if number < len(parts):
-                markup = render.keyboard(reply.buttons) if number == len(parts) - 1 else None
+                markup = self._keyboard(reply) if number == len(parts) - 1 else None
                 message = await self._send_part(chat, parts[number], markup)
             else:
                 found = await self._send_document(chat, reply.attachments[number - len(parts)])
@@ -259,25 +305,31 @@ class TelegramChannel:
             return await self.bot.send_message(chat, render.plain(part), **options)
 
     async def _send_document(self, chat: str, attachment: Attachment) -> Message | None:
-        """Send a document; after the first time by Telegram's own id for it, without uploading it again."""
+        """Send a document or picture; after the first time by Telegram's own id for it, without uploading it again."""
         caption = clean(attachment.title)[:CAPTION]
+        picture = attachment.media_type in PICTURES
         known = self._file_ids.get(attachment.url)
         if known is not None:
             try:
-                return await self.bot.send_document(chat, known, caption=caption)
+                return await self._send_file(chat, known, caption, picture=picture)
             except BadRequest as error:
                 if "file" not in str(error).lower():
                     raise
                 del self._file_ids[attachment.url]
         if self._read_file is None:
             return None
-        data = await self._read(attachment.url)
-        message = await self.bot.send_document(
-            chat, InputFile(data, filename=attachment.url.rsplit("/", 1)[-1]), caption=caption
-        )
+        file = InputFile(await self._read(attachment.url), filename=attachment.url.rsplit("/", 1)[-1])
+        message = await self._send_file(chat, file, caption, picture=picture)
         if message.document is not None:
             self._file_ids[attachment.url] = message.document.file_id
+        elif message.photo:
+            self._file_ids[attachment.url] = message.photo[-1].file_id
         return message
+
+    async def _send_file(self, chat: str, file: str | InputFile, caption: str, *, picture: bool) -> Message:
+        if picture:
+            return await self.bot.send_photo(chat, file, caption=caption)
+        return await self.bot.send_document(chat, file, caption=caption)
 
     async def _read(self, url: str) -> bytes:
         """Read a document of the library.

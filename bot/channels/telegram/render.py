@@ -8,17 +8,23 @@ from __future__ import annotations
 import html
 import re
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.constants import InlineKeyboardButtonLimit, MessageLimit
+from telegram.helpers import create_deep_linked_url
 
 from bot.channels.splitting import clean, split
 from bot.conversation.answers import source_text
+from bot.conversation.links import to_topic
+from bot.conversation.messages import label
 from bot.conversation.model import Button, Reply
 
 LIMIT: Final = int(MessageLimit.MAX_TEXT_LENGTH)
 SOURCE_LIMIT: Final = 1000
 """A longer source line is cut: it may not crowd out the answer."""
+SHARED: Final = 120
+"""Characters of an answer that go with a shared link."""
 DATA_LIMIT: Final = int(InlineKeyboardButtonLimit.MAX_CALLBACK_DATA)
 LINKS: Final = ("https://", "http://", "tg://")
 
@@ -51,7 +57,20 @@ def plain(part: str) -> str:
     return html.unescape(re.sub(r"</?[bi]>", "", part))
 
 
-def keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:
+def share(reply: Reply, username: str) -> InlineKeyboardButton | None:
+    """Return the button that hands a link to this answer to a friend; None where there is nothing to share.
+
+    It opens Telegram's own list of chats: nobody but the citizen learns who gets it.
+    """
+    payload = to_topic(reply.about) if reply.about else ""
+    if not payload or not username:
+        return None
+    link = create_deep_linked_url(username, payload)
+    told = urlencode({"url": link, "text": clean(reply.text).partition("\n")[0][:SHARED]}, quote_via=quote)
+    return InlineKeyboardButton(label("telegram", "share"), url=f"https://t.me/share/url?{told}")
+
+
+def keyboard(buttons: tuple[Button, ...], last: InlineKeyboardButton | None = None) -> InlineKeyboardMarkup | None:
     """Return one button a row. What Telegram would refuse together with the whole message is left out instead."""
     rows = []
     for button in buttons:
@@ -63,4 +82,6 @@ def keyboard(buttons: tuple[Button, ...]) -> InlineKeyboardMarkup | None:
                 rows.append([InlineKeyboardButton(label, url=button.url)])
         elif 0 < len(button.payload.encode()) <= DATA_LIMIT:
             rows.append([InlineKeyboardButton(label, callback_data=button.payload)])
+    if last is not None:
+        rows.append([last])
     return InlineKeyboardMarkup(rows) if rows else None
