@@ -24,6 +24,8 @@ class Stored:
 
     conversation_id: int
     new: bool
+    inbox_id: int | None = None
+    """Its place in the inbox; None if the messenger sent it before."""
     held: Work | None = None
     """The conversation in hand, if it was asked for and nothing else waited in it."""
 
@@ -68,7 +70,7 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
         values |= {"lease": lease, "until": taker[1] + LEASE}
     connection.execute(_NOTE[safe.kind in ACTS, lease is not None], values)
     if lease is None:
-        return Stored(row["id"], new=True)
+        return Stored(row["id"], new=True, inbox_id=number)
     held = Work(
         conversation_id=row["id"],
         address=safe.address,
@@ -77,7 +79,7 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
         waiting=(message | {"id": number},),
         queued=(),
     )
-    return Stored(row["id"], new=True, held=held)
+    return Stored(row["id"], new=True, inbox_id=number, held=held)
 
 
 def conversation_of(connection: Connection, address: Address, now: datetime) -> int:

@@ -88,8 +88,8 @@ class Exchange:
         deadline = time.monotonic() + self._patience
         pause = FIRST_PAUSE
         while True:
-            if held is not None:
-                await self._work(held)
+            if held is not None and (answered := await self._work(held, stored.inbox_id)) is not None:
+                return answered
             row = await self._row(update_id)
             if row is None:
                 break  # The citizen's data were erased between the door and here; sent again, it is a new message.
@@ -104,18 +104,26 @@ class Exchange:
         self._wake()
         return None
 
-    async def _work(self, held: Work) -> None:
-        """Answer a conversation in hand; what is left to do in it is the pump's."""
+    async def _work(self, held: Work, inbox_id: int | None) -> Answer | None:
+        """Answer a conversation in hand; return the answer to one message, if it was among them.
+
+        What is left to do in the conversation is the pump's.
+        """
         try:
             answered = await self._turns.answer(held)
         except LeaseLost:
-            return
+            return None
         except asyncio.CancelledError:
             await asyncio.shield(self._turns.release(held))
             raise
         if not answered.given_back:
             await self._turns.release(held)
             self._wake()
+        ended = next((one for one in answered.ended if one.inbox_id == inbox_id), None)
+        if ended is None:
+            return None
+        replies = tuple(reply_to_json(reply) for reply in ended.replies)
+        return Answer(replies, ended.topic, ended.aspect, ended.status)
 
     async def _row(self, update_id: str) -> RowMapping | None:
         query = select(inbox.c.id, inbox.c.state, inbox.c.status, inbox.c.topic, inbox.c.aspect).where(

@@ -100,7 +100,9 @@ async def test_an_answer_can_be_shared_by_a_link_that_opens_it(
     assert opened["text"] == ["Nộp trực tuyến: 7.000 đồng."]
 
 
-async def test_a_picture_is_sent_as_one_and_the_second_time_by_its_id(emulator: TelegramEmulator, url: str) -> None:
+async def test_a_picture_is_sent_as_one_and_the_second_time_by_its_id(
+    emulator: TelegramEmulator, server: tuple[TelegramEmulator, str]
+) -> None:
     async def read(_: str) -> bytes:
         return b"png"
 
