@@ -57,6 +57,8 @@ class Run:
 
     delays: list[float] = field(default_factory=list)
     rate: float = 0.0
+    cpu: float = 0.0
+    """Milliseconds of the server's processor time a message: what does not depend on who else uses the machine."""
     failed: int = 0
     """Messages that were refused, or not answered within half a minute."""
 
@@ -66,6 +68,7 @@ class Run:
             f"{name} {label}, ms": quantile(self.delays, q) for label, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
         }
         found |= {f"{name}, messages/s": self.rate} if self.rate else {}
+        found |= {f"{name}, processor time a message, ms": self.cpu} if self.cpu else {}
         return found | ({f"{name}, not answered": float(self.failed)} if self.failed else {})
 
 
@@ -104,6 +107,20 @@ async def sustained(ask: Ask, words: Sequence[str], count: int) -> Run:
     began = time.perf_counter()
     await asyncio.gather(*(citizen(which) for which in range(AT_ONCE)))
     run.rate = count / (time.perf_counter() - began)
+    return run
+
+
+def spent(running: subprocess.Popen[bytes]) -> float:
+    """Return the processor time of a process so far, in seconds."""
+    fields = Path(f"/proc/{running.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def weighed(running: subprocess.Popen[bytes], ask: Ask, words: Sequence[str], count: int) -> Run:
+    """Measure a sustained rate together with the server's processor time."""
+    before = spent(running)
+    run = await sustained(ask, words, count)
+    run.cpu = 1000 * (spent(running) - before) / count
     return run
 
 
@@ -289,8 +306,8 @@ async def ours(
                     for ask in (web_ask, telegram_ask):
                         await sustained(ask, words, WARM_UP)
                     return {
-                        f"{name}, web API": await sustained(web_ask, words, count),
-                        f"{name}, Telegram webhook to reply": await sustained(telegram_ask, words, count),
+                        f"{name}, web API": await weighed(running, web_ask, words, count),
+                        f"{name}, Telegram webhook to reply": await weighed(running, telegram_ask, words, count),
                         f"{name}, web API at {RATE}/s": await paced(web_ask, words, RATE, seconds),
                         f"{name}, Telegram at {RATE}/s": await paced(
                             _telegram(client, base, messenger, acknowledged), words, RATE, seconds
@@ -376,7 +393,7 @@ async def peer(python: Path, model: Path, words: Sequence[str], count: int, fold
                     json.loads(await answer.read())
 
             await sustained(ask, words, WARM_UP)
-            return await sustained(ask, words, count)
+            return await weighed(running, ask, words, count)
 
 
 # together
