@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Final, Protocol
 
 from bot.conversation import choices, context, linking, links
@@ -44,6 +45,8 @@ NAMED: Final = 0.15
 ANSWER_WORDS: Final = 6
 """Words of an answer to "which of these"; a longer text is a new question."""
 BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
+COMPOSED: Final = 4096
+"""Answers that are kept composed."""
 STEPS: Final = frozenset({"c", "p", "n", "o", "r", "x"})
 """Kinds of buttons that are steps of a form, not questions."""
 SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
@@ -80,6 +83,10 @@ class Dialogue:
         self.places = places
         self._understand = understand
         self.actions = Actions(library, places, packs or Packs({}))
+        # The same question gets the same answer all day, and there are few of them.
+        self._composed = lru_cache(maxsize=COMPOSED)(
+            lambda slug, aspects, today, everything: answer(library, slug, aspects, today, everything=everything)
+        )
 
     def reply(self, said: Said, understanding: Understanding | None, session: Session, today: date) -> Turn:
         """Return the next turn.
@@ -382,7 +389,7 @@ class Dialogue:
 
     def tell(self, m: Moment, slug: str, aspects: tuple[str, ...], *, everything: bool = False) -> Turn:
         """Answer for a topic of the library and remember it."""
-        shown = answer(self.library, slug, aspects, m.today, everything=everything)
+        shown = self._composed(slug, aspects, m.today, everything)
         aspect = aspects[0] if aspects else "tong-quan"
         if self.library[slug].kind == "faq" and aspect not in self.library[slug].aspects:
             aspect = "tong-quan"
