@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from bot.conversation.model import Reply
 from nlu import personal
@@ -149,6 +149,14 @@ class Channel(Protocol):
 
     async def send(self, chat: str, reply: Reply) -> Outcome:
         """Deliver one reply; every failure of the messenger comes back as a value."""
+
+
+@runtime_checkable
+class Corrects(Protocol):
+    """A channel account that can put other words in the place of a message that it sent. Others send a new message."""
+
+    async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
+        """Replace a message; `Rejected` if that is not possible (any more)."""
 
 
 @dataclass(frozen=True, slots=True)

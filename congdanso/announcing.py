@@ -17,9 +17,11 @@ from bot.messages import Channel, Channels, LeftForPickup, Sent
 from bot.storage.database import Database
 from congdanso.app import telegram_channel, utc_now
 from congdanso.deliveries import Deliveries, wire
+from congdanso.materials import Leaflets
 from congdanso.settings import Settings
 from console.accounts import Accounts
 from console.permissions import ANNOUNCE, Officer, may
+from content import packs as outreach
 from content.places import Places, load_places, unit_title
 from migrations.upgrade import upgrade
 
@@ -56,13 +58,15 @@ async def announce(settings: Settings, order: Order, tell: Tell) -> None:
         database = Database(settings.url())
         stack.push_async_callback(database.close)
         await upgrade(database)
-        telegram = telegram_channel(settings)
+        packs = outreach.load()
+        telegram = telegram_channel(settings, Leaflets(packs, f"Tỉnh {places.title}", settings.public_url).read)
         accounts: list[Channel] = [WebChannel(Bells())]
         if telegram is not None:
             accounts.append(telegram)
             stack.push_async_callback(telegram.stop)
         channels = Channels({(c.name, c.account): c for c in accounts})
-        deliveries = wire(settings, database, places, channels, utc_now)
+        officers = Accounts(database, places, utc_now, key=settings.key())
+        deliveries = wire(settings, database, places, channels, utc_now, accounts=officers, packs=packs)
         plan = await deliveries.announcements.plan(order.unit, order.text, urgent_reason=order.urgent_reason)
         _show(plan, tell)
         if order.dry_run:
@@ -70,15 +74,18 @@ async def announce(settings: Settings, order: Order, tell: Tell) -> None:
                 raise Refused(plan.problems)
             tell(say("dry_run"))
             return
-        officer = await _officer(Accounts(database, places, utc_now), places, order)
+        officer = await _officer(officers, places, order)
         if order.trial is not None:
             if plan.text == "":
                 raise Refused(plan.problems)
             await _try(deliveries, plan, order.trial, channels, tell)
             return
-        started = await deliveries.announcements.start(plan, author=officer.login, key=order.key, again=order.again)
-        tell(say("written_down", number=started))
-        await _watch(deliveries, started, tell, deliver=not order.detach)
+        started = await deliveries.control.announce(officer.login, plan, key=order.key, again=order.again)
+        if not started.sent:
+            tell(say("waits_for_second", number=started.id))
+            return
+        tell(say("written_down", number=started.id))
+        await _watch(deliveries, started.id, tell, deliver=not order.detach)
 
 
 async def _officer(accounts: Accounts, places: Places, order: Order) -> Officer:

@@ -117,7 +117,10 @@ class Server:
             owner=process_name(),
             record=Recorder(brain.places, settings.key(), turns_total),
         )
-        self.deliveries = wire(settings, self.database, brain.places, self.channels, utc_now)
+        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
+        self.deliveries = wire(
+            settings, self.database, brain.places, self.channels, utc_now, accounts=self.accounts, packs=brain.packs
+        )
         sender = Sender(
             self.database,
             self.channels,
@@ -126,7 +129,6 @@ class Server:
             throttle=self.deliveries.limiter,
         )
         self.pump = Pump(self.turns, sender)
-        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
         self._cannot_deliver = ""
 
     @asynccontextmanager

@@ -22,7 +22,15 @@ from bot.storage.database import Database, aware
 from console import audit
 from console.passwords import Passwords, fault_of
 from console.permissions import ROLES, Officer
-from console.tables import login_attempt, officer, officer_link, officer_session
+from console.tables import (
+    login_attempt,
+    officer,
+    officer_chat,
+    officer_code,
+    officer_key,
+    officer_link,
+    officer_session,
+)
 from console.units import province_of, within
 from content.places import Places, slug_of
 
@@ -121,8 +129,14 @@ class Accounts:
             row = (await connection.execute(_officers().where(officer.c.login == login))).mappings().one_or_none()
         return None if row is None else _officer(row)
 
+    async def by_id(self, officer_id: int) -> Officer | None:
+        """Return the account with an id."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(_officers().where(officer.c.id == officer_id))).mappings().one_or_none()
+        return None if row is None else _officer(row)
+
     async def disable(self, login: str, *, by: Officer | None = None) -> Officer:
-        """Switch an account off; its sessions and links end at once.
+        """Switch an account off; its sessions, links, codes, keys and its conversation end at once.
 
         Raises:
             AccountError: there is no such account.
@@ -132,7 +146,8 @@ class Accounts:
             known = await self._known(connection, login)
             await connection.execute(update(officer).where(officer.c.id == known.id).values(active=False))
             await connection.execute(delete(officer_session).where(officer_session.c.officer_id == known.id))
-            await connection.execute(delete(officer_link).where(officer_link.c.officer_id == known.id))
+            for table in (officer_link, officer_code, officer_chat, officer_key):
+                await connection.execute(delete(table).where(table.c.officer_id == known.id))
             await audit.note(
                 connection,
                 at=now,
@@ -144,7 +159,9 @@ class Accounts:
         return known
 
     async def reset_link(self, login: str, *, by: Officer | None = None) -> str:
-        """Return a new one-time link; the password of before and all sessions end, an account that was off is on again.
+        """Return a new one-time link; the password of before, all sessions, codes, keys and its conversation end.
+
+        An account that was off is on again.
 
         Raises:
             AccountError: there is no such account.
@@ -155,7 +172,8 @@ class Accounts:
             await connection.execute(
                 update(officer).where(officer.c.id == known.id).values(password_hash=None, active=True)
             )
-            await connection.execute(delete(officer_session).where(officer_session.c.officer_id == known.id))
+            for table in (officer_session, officer_code, officer_chat, officer_key):
+                await connection.execute(delete(table).where(table.c.officer_id == known.id))
             token = await self._link(connection, known, now)
             await audit.note(
                 connection,

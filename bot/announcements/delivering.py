@@ -12,24 +12,28 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from bot.announcements.compose import reply_of
+from bot.announcements.compose import Composer
 from bot.announcements.hours import is_quiet
+from bot.announcements.lanes import Lane, LaneLost
 from bot.announcements.rates import RateLimiter
+from bot.announcements.rows import Recipient, Settled
 from bot.announcements.states import DeliveryState, Reason
-from bot.announcements.store import Current, Lane, LaneLost, Recipient, Settled, Store
-from bot.clock import Clock
+from bot.announcements.store import Current, Store
+from bot.clock import ZONE, Clock
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.messages import (
     Channel,
     Channels,
     ContactStopped,
+    Corrects,
     LeftForPickup,
     Misconfigured,
     Moved,
@@ -86,6 +90,7 @@ class Means:
     channels: Channels
     limiter: RateLimiter
     clock: Clock
+    composer: Composer
     rng: random.Random = field(default_factory=random.Random)
     sleep: Sleep = asyncio.sleep
     pulled: frozenset[str] = frozenset({"web"})
@@ -103,7 +108,7 @@ class Run:
         self._lost = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._finished: list[Settled] = []
-        self._replies: dict[int, Reply] = {}
+        self._replies: dict[tuple[int, str | None, date], Reply] = {}
         self._after: dict[int, int] = {}
         self._held: datetime | None = None
         self._hold: tuple[datetime, str] | None = None
@@ -162,12 +167,13 @@ class Run:
             now = self._means.clock()
             if current is None or now >= repick_at or (not current.urgent and is_quiet(now)):
                 current, repick_at = await self._store.pick(self._key), now + timedelta(seconds=REPICK)
-            granted, pause = await self._granted(now) if current is not None else (0, NAP)
+            granted, pause = await self._granted(current, now) if current is not None else (0, NAP)
             chosen, seen = await self._turn_over(current, granted)
             for recipient in chosen:
                 self._start(channel, recipient, current)
             if granted:
-                self._means.limiter.give_back(self._key.channel, self._key.account, granted - len(chosen))
+                unused = (granted - len(chosen)) * (current.message.cost if current is not None else 1)
+                self._means.limiter.give_back(self._key.channel, self._key.account, unused)
                 if current is not None and seen < granted and not self._next_round(current, seen):
                     current = None
                 continue
@@ -183,7 +189,7 @@ class Run:
         began = self._after.pop(current.id, 0)
         return bool(began or seen)
 
-    async def _granted(self, now: datetime) -> tuple[int, float]:
+    async def _granted(self, current: Current, now: datetime) -> tuple[int, float]:
         """How many may leave now, and if none, how long to wait."""
         if self._held is not None:
             left = (self._held - now).total_seconds()
@@ -194,7 +200,7 @@ class Run:
         room = at_once - len(self._in_flight)
         if room < 1:
             return 0, NAP
-        return await self._means.limiter.bulk(self._key.channel, self._key.account, room)
+        return await self._means.limiter.bulk(self._key.channel, self._key.account, room, cost=current.message.cost)
 
     async def _turn_over(self, current: Current | None, wanted: int) -> tuple[list[Recipient], int]:
         """Write down what is finished, and take what comes next. What is known is not lost to a moment's fault."""
@@ -230,18 +236,26 @@ class Run:
 
     def _start(self, channel: Channel, recipient: Recipient, current: Current | None) -> None:
         assert current is not None
-        reply = self._replies.get(current.id)
-        if reply is None:
-            reply = self._replies[current.id] = reply_of(current.text)
-        task = asyncio.create_task(self._send(channel, recipient, reply))
+        task = asyncio.create_task(self._send(channel, recipient, self._reply(current, recipient.ward)))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
+
+    def _reply(self, current: Current, ward: str | None) -> Reply:
+        """Return what the citizens of a commune get: composed once a day and commune, however many they are."""
+        day = self._means.clock().astimezone(ZONE).date()
+        key = (current.id, ward, day)
+        if key not in self._replies:
+            self._replies[key] = self._means.composer.reply(current.message, self._key.channel, ward, day)
+        return self._replies[key]
+
+    def _as_json(self, current: Current, ward: str | None) -> dict[str, Any]:
+        return reply_to_json(self._reply(current, ward))
 
     async def _send(self, channel: Channel, recipient: Recipient, reply: Reply) -> None:
         outcome: Outcome
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                outcome = await channel.send(recipient.chat, reply)
+                outcome = await self._sent_or_corrected(channel, recipient, reply)
         except TimeoutError:
             outcome = Transient("no answer in time", maybe_sent=True)
         except Exception as error:
@@ -249,6 +263,15 @@ class Run:
             log.error("sending failed", extra={"lane": str(self._key), "error": type(error).__name__})
             outcome = Transient(type(error).__name__, maybe_sent=True)
         self._finished.append(self._settled(recipient, outcome))
+
+    @staticmethod
+    async def _sent_or_corrected(channel: Channel, recipient: Recipient, reply: Reply) -> Outcome:
+        """Put a correction in the place of the wrong message where the channel can; else send it behind it."""
+        if recipient.target is not None and isinstance(channel, Corrects):
+            outcome = await channel.correct(recipient.chat, recipient.target, reply)
+            if not isinstance(outcome, Rejected):
+                return outcome
+        return await channel.send(recipient.chat, reply)
 
     def _settled(self, recipient: Recipient, outcome: Outcome) -> Settled:
         """What an outcome means for the delivery; waits of the account are noted on the way."""
@@ -344,7 +367,7 @@ class Run:
             current = await self._store.pick(self._key)
             if current is None:
                 return
-            reply = reply_of(current.text)
-            chats = await self._store.fill_outboxes(self._key, self._owner, current, reply_to_json(reply), PULLED_BATCH)
+            laid = partial(self._as_json, current)
+            chats = await self._store.fill_outboxes(self._key, self._owner, current, laid, PULLED_BATCH)
             for chat in chats or ():
-                await channel.send(chat, reply)
+                await channel.send(chat, self._reply(current, None))

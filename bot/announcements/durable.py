@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.announcements.delivering import Means, Run, Stopping
 from bot.announcements.hours import is_quiet
-from bot.announcements.store import Lane, LaneLost
+from bot.announcements.lanes import Lane, LaneLost
 
 QUEUE: Final = "announcements"
 APPLICATION: Final = "congdanso"
@@ -41,13 +41,17 @@ class Durable:
     Args:
         system_url: where DBOS keeps its own tables, a synchronous SQLAlchemy URL.
         executor: name of this process among all that deliver.
+        chores: what else is to be seen to each time: what becomes due, what was taken back.
     """
 
-    def __init__(self, means: Means, *, system_url: str, executor: str) -> None:
+    def __init__(
+        self, means: Means, *, system_url: str, executor: str, chores: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._means = means
         self._store = means.store
         self._system_url = system_url
         self._executor = executor
+        self._more_chores = chores
         self._stop = asyncio.Event()
         self._launching: asyncio.Task[None] | None = None
         self._visits: tuple[int, int] | None = (0, 0)
@@ -98,6 +102,8 @@ class Durable:
     async def look(self) -> None:
         """Do what is to be done now: close, expire, wake the accounts that have work."""
         store, now = self._store, self._means.clock()
+        if self._more_chores is not None:
+            await self._more_chores()
         await store.fall_asleep()
         await store.sweep_cancelled()
         quiet = is_quiet(now)

@@ -101,8 +101,8 @@ class RateLimiter:
         state = self._accounts.get((channel, account))
         return 0.0 if state is None else max(0.0, state.held_until - self._monotonic())
 
-    async def bulk(self, channel: str, account: str, wanted: int) -> tuple[int, float]:
-        """Ask to send up to `wanted` announcements now.
+    async def bulk(self, channel: str, account: str, wanted: int, *, cost: int = 1) -> tuple[int, float]:
+        """Ask to send up to `wanted` announcements now, each of so many requests.
 
         Returns:
             How many may leave, already counted; and if none, after how many seconds to ask again.
@@ -118,12 +118,12 @@ class RateLimiter:
         now = self._monotonic()
         state.tokens = min(max(1.0, full * BURST), state.tokens + max(0.0, now - state.refilled) * speed)
         state.refilled = now
-        granted = max(0, min(int(state.tokens + 1e-9), wanted, self._room(state, rate.per_second)))
+        granted = max(0, min(int(state.tokens + 1e-9) // cost, wanted, self._room(state, rate.per_second) // cost))
         if granted:
-            state.tokens -= granted
-            state.sent.extend([now] * granted)
+            state.tokens -= granted * cost
+            state.sent.extend([now] * (granted * cost))
             return granted, 0.0
-        return 0, min(LOOK, max(0.005, (1 - state.tokens) / speed))
+        return 0, min(LOOK, max(0.005, (cost - state.tokens) / speed))
 
     def give_back(self, channel: str, account: str, count: int) -> None:
         """Return what was granted and not used."""

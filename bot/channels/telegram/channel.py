@@ -234,6 +234,29 @@ class TelegramChannel:
             self._half_way.pop(key, None)
         return found
 
+    async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
+        """Put other words in the place of a message; `Rejected` where Telegram does not let us (it is gone, or too old)."""
+        try:
+            [text, *rest] = render.texts(reply)
+            if rest or not external_id.isdecimal():
+                return messages.Rejected("not one message")
+            await self.bot.edit_message_text(
+                text,
+                chat_id=chat,
+                message_id=int(external_id),
+                parse_mode=ParseMode.HTML,
+                reply_markup=render.keyboard(reply.buttons),
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+        except BadRequest as error:
+            # "message is not modified": an earlier try arrived after all.
+            if "not modified" in str(error).lower():
+                return messages.Sent(external_id)
+            return outcomes.outcome(error)
+        except TelegramError as error:
+            return outcomes.outcome(error)
+        return messages.Sent(external_id)
+
     def _progress(self, key: tuple[str, Reply]) -> _Progress:
         """Return how far this reply came before, if that was lately."""
         now = self._monotonic()
