@@ -161,7 +161,7 @@ class Due(Office):
         """Set the moment of the next occurrence, or close what has none any more. False if somebody else did."""
         mine = announcement.c.send_at == row["send_at"]
         if later is None:
-            return await move(connection, row["id"], Action.CLOSE, self.now(), only=mine, closed_at=self.now())
+            return await move(connection, row["id"], Action.RUN_OUT, self.now(), only=mine, closed_at=self.now())
         done = await connection.execute(
             update(announcement)
             .where(announcement.c.id == row["id"], announcement.c.state == AnnouncementState.SCHEDULED, mine)

@@ -36,6 +36,9 @@ class Action(StrEnum):
     FALL_ASLEEP = "fall_asleep"
     WAKE = "wake"
     CLOSE = "close"
+    """Every recipient has a final state."""
+    RUN_OUT = "run_out"
+    """The rule of a repeated one has no moment left."""
 
 
 MOVES: Final[Mapping[State, Mapping[Action, State]]] = MappingProxyType(
@@ -63,8 +66,7 @@ MOVES: Final[Mapping[State, Mapping[Action, State]]] = MappingProxyType(
             Action.BEGIN: State.SENDING,
             Action.ASK_AGAIN: State.IN_REVIEW,
             Action.LAPSE: State.CANCELLED,
-            # A repeated one ends when its rule has no moment left.
-            Action.CLOSE: State.CLOSED,
+            Action.RUN_OUT: State.CLOSED,
         },
         State.WAITING: {
             Action.WAKE: State.SENDING,
