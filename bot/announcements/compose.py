@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 
 from bot.announcements.content import Content, Shelf, content_of, filled
 from bot.announcements.texts import say, told
-from bot.conversation.categories import DEFAULT
+from bot.conversation.categories import CATEGORIES, DEFAULT
 from bot.conversation.model import Attachment, Button, Reply
 from content.places import Places, unit_title
 
@@ -116,7 +116,7 @@ def _stop() -> Button:
 
 def _ways_out(category: str) -> list[Button]:
     """How to get no more of this kind, and how to get nothing any more."""
-    if category == DEFAULT:
+    if category == DEFAULT or category not in CATEGORIES:
         return [_stop()]
     return [Button(say("mute_button", category=told("categories", category).lower()), f"{MUTE}:-{category}"), _stop()]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, and_, exists, insert, literal, literal_column, or_, select, update
+from sqlalchemy import RowMapping, and_, exists, func, insert, literal, literal_column, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.announcements.beginning import new_code
@@ -102,7 +102,7 @@ class Corrections(Office):
                     delivery.c.announcement_id == row["id"],
                     delivery.c.state.in_((*RECEIVED, DeliveryState.UNCERTAIN)),
                 )
-                put = await connection.execute(
+                await connection.execute(
                     insert(delivery).from_select(
                         ["announcement_id", "conversation_id", "channel", "account", "ward", "state", "attempts", "target"],
                         select(
@@ -111,8 +111,14 @@ class Corrections(Office):
                         ).where(left),
                     )
                 )  # fmt: skip
+                audience = (
+                    select(func.count())
+                    .select_from(delivery)
+                    .where(delivery.c.announcement_id == number)
+                    .scalar_subquery()
+                )
                 await connection.execute(
-                    update(announcement).where(announcement.c.id == number).values(audience=put.rowcount)
+                    update(announcement).where(announcement.c.id == number).values(audience=audience)
                 )
         except IntegrityError:
             return None
