@@ -17,10 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import ZONE, Clock
 from bot.codec import reply_to_json
+from bot.conversation.categories import muted_of, stored_of
 from bot.conversation.dialogue import Dialogue, Understand
 from bot.conversation.messages import say
 from bot.conversation.model import (
+    AnnouncementPressed,
     AnswerStatus,
+    CategoriesChosen,
     ConsentGiven,
     DataErased,
     Effect,
@@ -165,6 +168,8 @@ class Turns:
                             inbox,
                             conversation.c.session,
                             conversation.c.subscribed,
+                            conversation.c.muted,
+                            conversation.c.person,
                             conversation.c.channel.label("via"),
                         )
                         .join(conversation, conversation.c.id == inbox.c.conversation_id)
@@ -190,7 +195,7 @@ class Turns:
 
     def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
         # The column decides: it changes without a turn too, when a citizen blocks the bot.
-        session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"])
+        session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"], muted=muted_of(row["muted"]))
         kind, text = row["kind"], row["text"] or ""
         if kind in ("stopped", "resumed"):
             return Turn((), session, AnswerStatus.ACTION_DONE), None
@@ -253,10 +258,15 @@ class Turns:
             case Subscribed():
                 return {"subscribed": True, "ward": turn.session.ward}
             case Unsubscribed():
+                # Who says stop means all that the channel sends them, wherever it knows them.
+                await _of_person(connection, row, subscribed=False)
                 return {"subscribed": False}
+            case CategoriesChosen(muted):
+                await _of_person(connection, row, muted=stored_of(muted))
+                return {"muted": stored_of(muted)}
             case DataErased():
                 await erase(connection, row["conversation_id"], keep_inbox=row["id"])
-                return {"ward": None, "subscribed": False, "consented_at": None}
+                return {"ward": None, "subscribed": False, "consented_at": None, "muted": None}
             case QuestionRecorded(text, reason):
                 await connection.execute(
                     insert(review).values(
@@ -268,7 +278,7 @@ class Turns:
                         created_at=now,
                     )
                 )
-            case Rated() | MaterialGiven():
+            case Rated() | MaterialGiven() | AnnouncementPressed():
                 pass
         return {}
 
@@ -306,6 +316,16 @@ class Turns:
     async def _mark(connection: AsyncConnection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
         await connection.execute(
             update(inbox).where(inbox.c.id == inbox_id).values(state=state, text=None, done_at=now, **values)
+        )
+
+
+async def _of_person(connection: AsyncConnection, row: Any, **values: Any) -> None:
+    """Change the other conversations of a linked person too."""
+    if row["person"] is not None:
+        await connection.execute(
+            update(conversation)
+            .where(conversation.c.person == row["person"], conversation.c.id != row["conversation_id"])
+            .values(**values)
         )
 
 

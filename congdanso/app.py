@@ -18,9 +18,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics import events
+from bot.announcements import attribution
+from bot.announcements.links import router as links_router
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
-from bot.conversation.model import MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
+from bot.conversation.model import AnnouncementPressed, MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
 from bot.inbox import accept
 from bot.messages import Channel, Channels, Incoming
 from bot.pump import Pump
@@ -90,6 +92,17 @@ class Recorder:
                     happened.append(events.CommuneChosen(turn.at, self._slugs.get(code), turn.channel))
                 case Rated(value, topic, aspect):
                     happened.append(events.Rated(turn.at, unit, turn.channel, topic, aspect, helpful=value > 0))
+        presses = [e for e in turn.effects if isinstance(e, AnnouncementPressed)]
+        used = await attribution.taken(
+            connection,
+            conversation_id=turn.conversation_id,
+            channel=turn.channel,
+            unit=unit,
+            at=turn.at,
+            wrote=turn.kind == "text",
+            presses=presses,
+        )
+        happened += [events.AnnouncementUsed(turn.at, unit, turn.channel, u.announcement_id, u.what) for u in used]
         await events.record_many(connection, happened)
         self._turns_total.labels(turn.channel, turn.status).inc()
 
@@ -253,6 +266,11 @@ async def _prepare() -> None:
     await asyncio.to_thread(nation)
 
 
+async def _followed(connection: AsyncConnection, used: attribution.Used) -> None:
+    """Tell the analytics that a link of an announcement was followed, by nobody knows whom."""
+    await events.record(connection, events.AnnouncementUsed(utc_now(), None, "web", used.announcement_id, used.what))
+
+
 @asynccontextmanager
 async def _background(work: Any) -> AsyncIterator[None]:
     """Run a coroutine beside the caller; cancel it at the end."""
@@ -310,6 +328,7 @@ def create(
         )
     )
     app.include_router(materials_router(server.leaflets))
+    app.include_router(links_router(server.database, _followed))
     app.include_router(
         console_router(
             Console(

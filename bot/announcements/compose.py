@@ -9,16 +9,14 @@ from typing import Final
 from sqlalchemy import RowMapping
 
 from bot.announcements.content import Content, Shelf, content_of, filled
-from bot.announcements.texts import say, told
+from bot.announcements.texts import say
 from bot.conversation.categories import CATEGORIES, DEFAULT
+from bot.conversation.messages import label
 from bot.conversation.model import Attachment, Button, Reply
+from bot.conversation.notices import KIND, PRESS
 from content.places import Places, unit_title
 
 STOP_PAYLOAD: Final = "a:tat-thong-bao"
-PRESS: Final = "b"
-"""Kind of the payloads of an announcement's buttons: `b:<code>:<what>[:<topic>]`."""
-MUTE: Final = "g"
-"""Kind of the payload that switches one kind of announcements off: `g:-<category>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ def _ways_out(category: str) -> list[Button]:
     """How to get no more of this kind, and how to get nothing any more."""
     if category == DEFAULT or category not in CATEGORIES:
         return [_stop()]
-    return [Button(say("mute_button", category=told("categories", category).lower()), f"{MUTE}:-{category}"), _stop()]
+    return [Button(say("mute_button", category=label("categories", category).lower()), f"{KIND}:-{category}"), _stop()]
 
 
 def _inside(name: str) -> str:

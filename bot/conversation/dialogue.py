@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from bot.conversation import choices
+from bot.conversation import choices, notices
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
 from bot.conversation.messages import catalogue, say
@@ -158,12 +158,23 @@ class Dialogue:
             slug, _, aspect = rest.partition(":")
             if slug in self.library:
                 return self.tell(m, slug, (aspect,) if aspect else (), everything=kind == "m")
+        if kind == notices.PRESS:
+            return self._when_announcement_pressed(m, rest)
         turn = self.actions.press(m.said.payload, m.session)
         return turn or _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
 
+    def _when_announcement_pressed(self, m: Moment, value: str) -> Turn:
+        """A button under an announcement; "Hỏi thêm" opens the conversation on its topic."""
+        turn, topic = notices.pressed(value, m.session)
+        if turn is None:
+            return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        return replace(self.tell(m, topic, ()), effects=turn.effects) if topic in self.library else turn
+
     def _when_stopping(self, m: Moment) -> Turn | None:
-        """A word that stops announcements works always and at once, whatever else the bot waits for."""
-        return self.actions.press("a:tat-thong-bao", m.session) if m.folded in STOP_WORDS else None
+        """A word that stops announcements, or one kind of them, works always and at once, whatever else the bot waits for."""
+        if m.folded in STOP_WORDS:
+            return self.actions.press("a:tat-thong-bao", m.session)
+        return notices.ended_kind(m.folded, m.session)
 
     def _when_awaited(self, m: Moment) -> Turn | None:
         """The text may answer the last question; if it does not, it is a new question and the old one lapses."""

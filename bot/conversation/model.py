@@ -78,6 +78,8 @@ class Session:
     consented: bool = False
     ward: str | None = None
     subscribed: bool = False
+    muted: tuple[str, ...] = ()
+    """Kinds of announcements that are not wanted."""
     topic: str | None = None
     aspect: str | None = None
     recent: tuple[str, ...] = ()
@@ -94,6 +96,7 @@ class Session:
             "consented": self.consented,
             "ward": self.ward,
             "subscribed": self.subscribed,
+            "muted": list(self.muted),
             "topic": self.topic,
             "aspect": self.aspect,
             "recent": list(self.recent),
@@ -106,7 +109,7 @@ class Session:
         raw = state.get("pending")
         pending = Pending(raw["kind"], tuple(Button(*o) for o in raw["options"])) if raw else None
         known = {k: state[k] for k in ("greeted", "consented", "ward", "subscribed", "topic", "aspect") if k in state}
-        return cls(**known, recent=tuple(state.get("recent", ())), pending=pending)
+        return cls(**known, muted=tuple(state.get("muted", ())), recent=tuple(state.get("recent", ())), pending=pending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,21 @@ class Unsubscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class CategoriesChosen:
+    """The kinds of announcements that the citizen does not want, all of them."""
+
+    muted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementPressed:
+    """A button under an announcement: `what` is read, join or ask. The code says which announcement, never who."""
+
+    code: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataErased:
     """Everything stored about this citizen is to go."""
 
@@ -179,7 +197,18 @@ class MaterialGiven:
     topic: str | None
 
 
-Effect = ConsentGiven | WardChosen | Subscribed | Unsubscribed | DataErased | QuestionRecorded | Rated | MaterialGiven
+Effect = (
+    ConsentGiven
+    | WardChosen
+    | Subscribed
+    | Unsubscribed
+    | CategoriesChosen
+    | AnnouncementPressed
+    | DataErased
+    | QuestionRecorded
+    | Rated
+    | MaterialGiven
+)
 
 
 @dataclass(frozen=True, slots=True)
