@@ -46,6 +46,15 @@ class Throttle(Protocol):
     async def reply(self, channel: str, account: str) -> None:
         """Wait until a reply may leave, and count it."""
 
+    def now(self) -> float:
+        """The throttle's own time."""
+
+    def leaves(self, channel: str, account: str) -> None:
+        """A message that was counted leaves."""
+
+    def took(self, channel: str, account: str, began: float) -> None:
+        """It was answered, whatever the answer."""
+
     def hold(self, channel: str, account: str, seconds: float) -> None:
         """The messenger asked the account to wait."""
 
@@ -91,6 +100,10 @@ class Sender:
                     break
                 await self._throttle.reply(row["channel"], row["account"])
             await self._set(row["id"], state="sending")
+            began = 0.0
+            if self._throttle is not None:
+                self._throttle.leaves(row["channel"], row["account"])
+                began = self._throttle.now()
             try:
                 async with asyncio.timeout(SEND_TIMEOUT):
                     outcome = await channel.send(row["chat"], reply_from_json(row["reply"]))
@@ -100,6 +113,9 @@ class Sender:
                 # A channel returns its failures; what it raises is a fault of ours, and must not be tried without pause.
                 log.error("sending failed", extra={"channel": channel.name, "error": type(error).__name__})
                 outcome = Transient(type(error).__name__, maybe_sent=True)
+            finally:
+                if self._throttle is not None:
+                    self._throttle.took(row["channel"], row["account"], began)
             if not await self._settle(row, outcome):
                 break
             sent += 1

@@ -1,7 +1,7 @@
 """Delivers on one channel account until nothing is left that may leave now. Knows nothing of DBOS.
 
-At any moment only what is truly on its way is `sending`: as many rows are written down as may leave at once, and each
-answer is written down as soon as it is there.
+At any moment only what is on its way is `sending`: as many rows are written down as may leave now, and answers are written down
+with the next ones that leave, a tenth of a second later at most.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ BROKEN_REST: Final = 60.0
 """Seconds between two tries of an account that does not work (token, rights)."""
 REPICK: Final = 1.0
 """Seconds after which a lane asks whether something more urgent has come."""
+FLUSH: Final = 0.1
+"""Seconds that an answer may wait to be written down together with what leaves next. It counts as on its way until then."""
 PULLED_BATCH: Final = 500
 NAP: Final = 1.0
 """The longest sleep without looking whether to stop."""
@@ -108,6 +110,8 @@ class Run:
         self._lost = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._finished: list[Settled] = []
+        self._answered_at: datetime | None = None
+        """When the oldest answer came that is not written down yet."""
         self._replies: dict[tuple[int, str | None, date], Reply] = {}
         self._after: dict[int, int] = {}
         self._held: datetime | None = None
@@ -168,7 +172,10 @@ class Run:
             if current is None or now >= repick_at or (not current.urgent and is_quiet(now)):
                 current, repick_at = await self._store.pick(self._key), now + timedelta(seconds=REPICK)
             granted, pause = await self._granted(current, now) if current is not None else (0, NAP)
-            chosen, seen = await self._turn_over(current, granted)
+            chosen: list[Recipient] = []
+            seen = 0
+            if granted or current is None or self._hold is not None or self._flush_in() <= 0:
+                chosen, seen = await self._turn_over(current, granted)
             for recipient in chosen:
                 self._start(channel, recipient, current)
             if granted:
@@ -206,7 +213,7 @@ class Run:
         """Write down what is finished, and take what comes next. What is known is not lost to a moment's fault."""
         if not self._finished and wanted < 1 and self._hold is None:
             return [], 0
-        finished, self._finished = self._finished, []
+        finished, self._finished, self._answered_at = self._finished, [], None
         hold, self._hold = self._hold, None
         after = self._after.get(current.id, 0) if current is not None else 0
 
@@ -253,6 +260,8 @@ class Run:
 
     async def _send(self, channel: Channel, recipient: Recipient, reply: Reply) -> None:
         outcome: Outcome
+        began = self._means.limiter.now()
+        self._means.limiter.leaves(self._key.channel, self._key.account)
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 outcome = await self._sent_or_corrected(channel, recipient, reply)
@@ -262,7 +271,10 @@ class Run:
             # A channel returns its failures; what it raises is a fault of ours, and the message may be out.
             log.error("sending failed", extra={"lane": str(self._key), "error": type(error).__name__})
             outcome = Transient(type(error).__name__, maybe_sent=True)
+        finally:
+            self._means.limiter.took(self._key.channel, self._key.account, began)
         self._finished.append(self._settled(recipient, outcome))
+        self._answered_at = self._answered_at or self._means.clock()
 
     @staticmethod
     async def _sent_or_corrected(channel: Channel, recipient: Recipient, reply: Reply) -> Outcome:
@@ -329,12 +341,17 @@ class Run:
         """Wait until an answer is there, or for `pause` seconds."""
         if self._lost.is_set():
             raise LaneLost(str(self._key))
-        if self._finished:
-            return
+        pause = min(pause, max(0.0, self._flush_in()))
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=min(pause, NAP), return_when=asyncio.FIRST_COMPLETED)
-        else:
+        elif pause > 0:
             await self._pause(pause)
+
+    def _flush_in(self) -> float:
+        """Seconds until the answers have to be written down; many while there are none."""
+        if self._answered_at is None:
+            return LONGEST_REST
+        return FLUSH - (self._means.clock() - self._answered_at).total_seconds()
 
     async def _pause(self, seconds: float) -> None:
         """Sleep in short naps.

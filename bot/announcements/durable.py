@@ -53,6 +53,8 @@ class Durable:
         self._executor = executor
         self._more_chores = chores
         self._stop = asyncio.Event()
+        self._working: dict[Lane, int] = {}
+        """Runs of this process, by account: while there is one, DBOS need not be asked."""
         self._launching: asyncio.Task[None] | None = None
         self._visits: tuple[int, int] | None = (0, 0)
         self._swept = means.clock() - SWEEP_EVERY
@@ -76,7 +78,9 @@ class Durable:
 
     async def deliver(self, channel: str, account: str) -> str:
         """Work on one account until nothing is left that may leave now; returns how it ended."""
-        run = Run(self._means, Lane(channel, account), f"{self._executor}:{uuid.uuid4().hex[:8]}", self._stop)
+        lane = Lane(channel, account)
+        run = Run(self._means, lane, f"{self._executor}:{uuid.uuid4().hex[:8]}", self._stop)
+        self._working[lane] = self._working.get(lane, 0) + 1
         try:
             return str(await run.work())
         except Stopping:
@@ -84,6 +88,8 @@ class Durable:
         except LaneLost:
             log.warning("another run took an account over", extra={"channel": channel, "account": account})
             return "lane lost"
+        finally:
+            self._working[lane] -= 1
 
     async def _chores(self) -> None:
         while True:
@@ -136,6 +142,8 @@ class Durable:
 
     async def _enqueue(self, lane: Lane) -> None:
         """See to it that a run works on an account, here or elsewhere."""
+        if self._working.get(lane):
+            return
         await self._launched()
         from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
