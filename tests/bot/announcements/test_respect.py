@@ -34,6 +34,9 @@ async def test_the_fourth_of_a_day_waits_until_there_is_room(village: Village) -
         village.clock.pass_(minutes=5)
     before = village.clock()
     number, channel = await send(village, "Bốn.")
+    assert channel.sent == [], "the night came before there was room"
+    village.clock.now = before + timedelta(hours=23)
+    await village.run(channel, owner="next day").work()
     assert len(channel.sent) == 2, "the run slept until there was room"
     assert village.clock() - before >= timedelta(hours=23, minutes=40)
     assert (await village.progress(number)).counts == {"accepted": 2}
