@@ -36,6 +36,7 @@ from congdanso.deliveries import process_name, wire
 from congdanso.materials import Leaflets
 from congdanso.materials import router as materials_router
 from congdanso.settings import Settings
+from console import announcements_api
 from console.accounts import Accounts
 from console.routes import Console, NotLoggedIn, to_login
 from console.routes import router as console_router
@@ -344,6 +345,21 @@ def create(
             )
         )
     )
+    deliveries = server.deliveries
+    app.include_router(
+        announcements_api.router(
+            announcements_api.Rooms(
+                accounts=server.accounts,
+                chats=deliveries.chats,
+                desk=deliveries.desk,
+                control=deliveries.control,
+                viewing=deliveries.viewing,
+                clock=utc_now,
+                secret_key=settings.key().decode(),
+            )
+        )
+    )
+    announcements_api.refuse(app)
     app.add_exception_handler(NotLoggedIn, to_login)
     if server.telegram is not None:
         from bot.channels.telegram import webhook_router

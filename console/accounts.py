@@ -77,9 +77,9 @@ class Accounts:
         self, database: Database, places: Places, clock: Clock, passwords: Passwords | None = None, *, key: bytes = b""
     ) -> None:
         """`key` is mixed into what is kept of addresses that failed to log in."""
-        self._database = database
+        self.database = database
         self._places = places
-        self._clock = clock
+        self.clock = clock
         self._passwords = passwords or Passwords()
         self._key = key
 
@@ -101,8 +101,8 @@ class Accounts:
             raise AccountError("role", roles=", ".join(ROLES))
         if not within(self._places, unit):
             raise AccountError("unit", unit=unit[:64], province=province_of(self._places))
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             made = await self._insert(connection, name, unit, role, now)
             token = await self._link(connection, made, now)
             await audit.note(
@@ -120,18 +120,18 @@ class Accounts:
         query = _officers().order_by(officer.c.unit, officer.c.login)
         if units is not None:
             query = query.where(officer.c.unit.in_(units))
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return [_officer(row) for row in (await connection.execute(query)).mappings()]
 
     async def by_login(self, login: str) -> Officer | None:
         """Return the account with a login."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             row = (await connection.execute(_officers().where(officer.c.login == login))).mappings().one_or_none()
         return None if row is None else _officer(row)
 
     async def by_id(self, officer_id: int) -> Officer | None:
         """Return the account with an id."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             row = (await connection.execute(_officers().where(officer.c.id == officer_id))).mappings().one_or_none()
         return None if row is None else _officer(row)
 
@@ -141,8 +141,8 @@ class Accounts:
         Raises:
             AccountError: there is no such account.
         """
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             known = await self._known(connection, login)
             await connection.execute(update(officer).where(officer.c.id == known.id).values(active=False))
             await connection.execute(delete(officer_session).where(officer_session.c.officer_id == known.id))
@@ -166,8 +166,8 @@ class Accounts:
         Raises:
             AccountError: there is no such account.
         """
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             known = await self._known(connection, login)
             await connection.execute(
                 update(officer).where(officer.c.id == known.id).values(password_hash=None, active=True)
@@ -187,8 +187,8 @@ class Accounts:
 
     async def first_link(self) -> str | None:
         """Return a link that makes the first administrator; None once there is one with a password."""
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             if await self._has_administrator(connection):
                 return None
             await connection.execute(delete(officer_link).where(officer_link.c.officer_id.is_(None)))
@@ -198,7 +198,7 @@ class Accounts:
 
     async def link(self, token: str) -> Link | None:
         """Return what a link is for; None if it was used, is too old or never was."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return await self._good_link(connection, token)
 
     async def use_link(self, token: str, password: str, name: str = "") -> Officer:
@@ -207,8 +207,8 @@ class Accounts:
         Raises:
             AccountError: the link is not good, or the password (or name) is not accepted.
         """
-        now = self._clock()
-        async with self._database.read() as connection:
+        now = self.clock()
+        async with self.database.read() as connection:
             good = await self._good_link(connection, token)
         if good is None:
             raise AccountError("link")
@@ -219,7 +219,7 @@ class Accounts:
         if fault := fault_of(password, *personal):
             raise AccountError(f"password_{fault}")
         hashed = await self._passwords.hash(password)
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             used = await connection.execute(
                 update(officer_link)
                 .where(officer_link.c.token_hash == _digest(token), officer_link.c.used_at.is_(None))
@@ -254,9 +254,9 @@ class Accounts:
 
         A login that does not exist takes as long as a wrong password and gets the same answer.
         """
-        now = self._clock()
+        now = self.clock()
         keys = (self._attempt_key("login", login.casefold()), self._attempt_key("address", address))
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             failed = [await _failures(connection, key, now) for key in keys]
             row = (
                 (await connection.execute(select(officer).where(officer.c.login == login.strip().lower())))
@@ -264,12 +264,12 @@ class Accounts:
                 .one_or_none()
             )
         if failed[0] >= PER_LOGIN or failed[1] >= PER_ADDRESS:
-            async with self._database.write() as connection:
+            async with self.database.write() as connection:
                 await audit.note(connection, at=now, action=audit.LOGIN_THROTTLED)
             return LoginRefusal.TOO_MANY
         kept = row["password_hash"] if row is not None and row["active"] else None
         fits = await self._passwords.fits(kept, password)
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             await connection.execute(delete(login_attempt).where(login_attempt.c.at < now - WINDOW))
             if row is None or not fits:
                 await connection.execute(insert(login_attempt), [{"key": key, "at": now} for key in keys])
@@ -299,13 +299,13 @@ class Accounts:
 
     async def session(self, token: str) -> Officer | None:
         """Return whose session a token is; None if it ended or never was."""
-        now = self._clock()
+        now = self.clock()
         query = (
             select(officer, officer_session.c.created_at.label("began"), officer_session.c.last_seen_at.label("seen"))
             .join(officer_session, officer_session.c.officer_id == officer.c.id)
             .where(officer_session.c.token_hash == _digest(token), officer.c.active)
         )
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             return None
@@ -314,7 +314,7 @@ class Accounts:
             await self.logout(token)
             return None
         if now - seen >= SEEN_EVERY:
-            async with self._database.write() as connection:
+            async with self.database.write() as connection:
                 await connection.execute(
                     update(officer_session)
                     .where(officer_session.c.token_hash == _digest(token))
@@ -324,14 +324,14 @@ class Accounts:
 
     async def logout(self, token: str) -> None:
         """End a session."""
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             gone = await connection.execute(
                 delete(officer_session)
                 .where(officer_session.c.token_hash == _digest(token))
                 .returning(officer_session.c.officer_id)
             )
             for officer_id in gone.scalars():
-                await audit.note(connection, at=self._clock(), action=audit.LOGOUT, officer_id=officer_id)
+                await audit.note(connection, at=self.clock(), action=audit.LOGOUT, officer_id=officer_id)
 
     # parts
 
@@ -370,7 +370,7 @@ class Accounts:
     async def _good_link(self, connection: AsyncConnection, token: str) -> Link | None:
         query = select(officer_link).where(officer_link.c.token_hash == _digest(token))
         row = (await connection.execute(query)).mappings().one_or_none()
-        if row is None or row["used_at"] is not None or (aware(row["expires_at"]) or self._clock()) <= self._clock():
+        if row is None or row["used_at"] is not None or (aware(row["expires_at"]) or self.clock()) <= self.clock():
             return None
         if row["officer_id"] is None:
             return None if await self._has_administrator(connection) else Link(None)

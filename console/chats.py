@@ -38,6 +38,11 @@ class Chats:
         self._accounts = accounts
         self._clock = clock
 
+    @classmethod
+    def of(cls, accounts: Accounts) -> Chats:
+        """Return the links over the same database and clock as the accounts."""
+        return cls(accounts.database, accounts, accounts.clock)
+
     async def make_code(self, login: str) -> str:
         """Return a code that links the next conversation that says it to an account; an older code ends.
 

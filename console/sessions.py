@@ -17,6 +17,8 @@ COOKIE: Final = "congdanso_session"
 VISITOR: Final = "congdanso_form"
 """Before the login: a random value that forms are bound to."""
 PATH: Final = "/console"
+PATHS: Final = (PATH, "/api/announcements")
+"""Where the session is sent: to the pages, and to the API that they use. Never to the citizens' chat."""
 MAX_TOKEN: Final = 200
 
 
@@ -55,9 +57,11 @@ def cookie_of(request: Request, name: str) -> str:
 
 def keep(response: Response, name: str, value: str, *, secure: bool) -> None:
     """Set one of the console's cookies; it ends with the browser, and scripts cannot read it."""
-    response.set_cookie(name, value, path=PATH, httponly=True, samesite="lax", secure=secure)
+    for path in PATHS if name == COOKIE else (PATH,):
+        response.set_cookie(name, value, path=path, httponly=True, samesite="lax", secure=secure)
 
 
 def drop(response: Response, name: str, *, secure: bool) -> None:
     """Take a cookie away again."""
-    response.delete_cookie(name, path=PATH, httponly=True, samesite="lax", secure=secure)
+    for path in PATHS if name == COOKIE else (PATH,):
+        response.delete_cookie(name, path=path, httponly=True, samesite="lax", secure=secure)

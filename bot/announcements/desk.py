@@ -7,21 +7,25 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, insert, update
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.announcements.audience import Audience, audience_of
+from bot.announcements.audience import problems_of as audience_problems
 from bot.announcements.content import Refused, personal_problems, reason_problems
 from bot.announcements.forecast import grew
 from bot.announcements.lifecycle import Action, after
 from bot.announcements.moves import move, note_step
 from bot.announcements.office import Office, must_give
-from bot.announcements.people import ANNOUNCE, APPROVE, Actor
+from bot.announcements.people import ANNOUNCE, APPROVE, SEE, Actor
 from bot.announcements.planning import Plan, Wish, wish_of
 from bot.announcements.service import row_of
 from bot.announcements.states import AnnouncementState
-from bot.announcements.tables import announcement
+from bot.announcements.tables import announcement, saved_audience
 from bot.announcements.texts import told
-from content.places import within
+from content.places import slug_of, within
 
+LONGEST_TITLE: Final = 120
 _NO_APPROVAL: Final[Mapping[str, Any]] = MappingProxyType(
     {"approver": None, "approved_at": None, "approved_hash": None}
 )
@@ -189,6 +193,47 @@ class Desk(Office):
                 await self.tell_author(connection, row, "returned", name=actor.name, reason=reason)
         if not moved:
             raise await self.refuse_move(announcement_id, Action.RETURN)
+
+    async def save_audience(self, login: str, unit: str, title: str, audience: Audience) -> str:
+        """Keep a question under a name of its unit; return the name. The same title again replaces it.
+
+        Raises:
+            Refused: they may not write for the unit, or the question is impossible.
+        """
+        actor = await self.actor(login, ANNOUNCE, unit)
+        title = " ".join(title.split())[:LONGEST_TITLE]
+        name = slug_of(title)[:64].strip("-")
+        problems = personal_problems(title) + audience_problems(
+            audience, unit, places=self.places, topics=self.planner.topics, channels=self.planner.channels
+        )
+        if not name:
+            problems.append(told("audience_problems", "title"))
+        if audience.without_saved:
+            # One saved question that leaves out another, which leaves out the first, would never end.
+            problems.append(told("audience_problems", "nested"))
+        if problems:
+            raise Refused(problems)
+        upsert = sqlite.insert if self.planner.database.is_sqlite else postgresql.insert
+        changed = {"title": title, "query": audience.as_json(), "author": actor.login, "created_at": self.now()}
+        async with self.planner.database.write() as connection:
+            await connection.execute(
+                upsert(saved_audience)
+                .values(unit=unit, name=name, **changed)
+                .on_conflict_do_update(index_elements=["unit", "name"], set_=changed)
+            )
+        return name
+
+    async def saved_audiences(self, login: str, unit: str) -> list[tuple[str, str, Audience]]:
+        """Return a unit's saved questions: name, title, question.
+
+        Raises:
+            Refused: they may not see them.
+        """
+        await self.actor(login, SEE, unit)
+        query = select(saved_audience).where(saved_audience.c.unit == unit).order_by(saved_audience.c.name)
+        async with self.planner.database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [(row["name"], row["title"], audience_of(row["query"])) for row in rows]
 
     async def _writer(self, login: str, wish: Wish) -> Actor:
         if not within(self.places, wish.unit):
