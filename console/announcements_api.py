@@ -29,7 +29,7 @@ from bot.clock import ZONE, Clock
 from console.accounts import Accounts
 from console.chats import Chats
 from console.permissions import Officer
-from console.sessions import COOKIE, Forms, cookie_of
+from console.sessions import API_COOKIE, Forms, cookie_of
 
 PREFIX: Final = "/api/announcements"
 SAFE: Final = ("GET", "HEAD")
@@ -137,7 +137,7 @@ async def acting(
         scheme, _, key = authorization.partition(" ")
         found = await rooms.chats.officer_of_key(key) if scheme.lower() == "bearer" and key.isascii() else None
     else:
-        session = cookie_of(request, COOKIE)
+        session = cookie_of(request, API_COOKIE)
         found = await rooms.accounts.session(session) if session else None
         ours = request.method in SAFE or Forms(rooms.secret_key).is_ours(request, form, session)
         if found is not None and not ours:

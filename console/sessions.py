@@ -17,8 +17,9 @@ COOKIE: Final = "congdanso_session"
 VISITOR: Final = "congdanso_form"
 """Before the login: a random value that forms are bound to."""
 PATH: Final = "/console"
-PATHS: Final = (PATH, "/api/announcements")
-"""Where the session is sent: to the pages, and to the API that they use. Never to the citizens' chat."""
+API_COOKIE: Final = "congdanso_api"
+API_PATH: Final = "/api/announcements"
+"""The same session, for the API that the pages use. It is never sent to the citizens' chat."""
 MAX_TOKEN: Final = 200
 
 
@@ -57,11 +58,13 @@ def cookie_of(request: Request, name: str) -> str:
 
 def keep(response: Response, name: str, value: str, *, secure: bool) -> None:
     """Set one of the console's cookies; it ends with the browser, and scripts cannot read it."""
-    for path in PATHS if name == COOKIE else (PATH,):
-        response.set_cookie(name, value, path=path, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(name, value, path=PATH, httponly=True, samesite="lax", secure=secure)
+    if name == COOKIE:
+        response.set_cookie(API_COOKIE, value, path=API_PATH, httponly=True, samesite="lax", secure=secure)
 
 
 def drop(response: Response, name: str, *, secure: bool) -> None:
     """Take a cookie away again."""
-    for path in PATHS if name == COOKIE else (PATH,):
-        response.delete_cookie(name, path=path, httponly=True, samesite="lax", secure=secure)
+    response.delete_cookie(name, path=PATH, httponly=True, samesite="lax", secure=secure)
+    if name == COOKIE:
+        response.delete_cookie(API_COOKIE, path=API_PATH, httponly=True, samesite="lax", secure=secure)
