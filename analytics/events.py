@@ -104,6 +104,17 @@ class DeliveryEnded(Event):
     """It was told of before, as waiting for the citizen's visit."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncementUsed(Event):
+    """Somebody replied to an announcement, pressed a button under it or followed its link. There is no visitor."""
+
+    name: ClassVar[str] = "announcement"
+
+    announcement_id: int
+    what: str
+    """reply, read, join, ask, link-1 …"""
+
+
 def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
     """Return the day's pseudonym of a conversation, 16 hex digits; another one tomorrow."""
     day = at.astimezone(_ZONE).date().isoformat()

@@ -43,7 +43,7 @@ GUESSES: Final = 5
 ALL_GUESSES: Final = 300
 """… and wrong ones in all conversations together in the life of a code: of 256 million codes, whoever makes many conversations."""
 _SHOWN: Final = re.compile(rf"\b[{LETTERS}]{{2}}\d{{{DIGITS}}}\b")
-SHARED: Final = frozenset({"ward", "subscribed", "consented_at", "chosen_at"})
+SHARED: Final = frozenset({"ward", "subscribed", "muted", "consented_at", "chosen_at"})
 """Columns that are alike in all conversations of a person."""
 
 
@@ -205,6 +205,7 @@ def _join(connection: Connection, mine: Any, now: datetime) -> dict[str, Any]:
         "preferred": False,
         "ward": chosen["ward"],
         "subscribed": chosen["subscribed"],
+        "muted": chosen["muted"],
         "chosen_at": aware(chosen["chosen_at"]),
         "consented_at": aware(max(consents)) if consents else None,
     }
@@ -248,6 +249,7 @@ def _row(connection: Connection, where: ColumnElement[bool], now: datetime) -> A
             conversation.c.person,
             conversation.c.ward,
             conversation.c.subscribed,
+            conversation.c.muted,
             conversation.c.consented_at,
             conversation.c.chosen_at,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from bot.conversation.model import Reply
 from nlu import personal
@@ -174,11 +174,12 @@ class Channel(Protocol):
         """Deliver one reply; every failure of the messenger comes back as a value."""
 
 
-class EditingChannel(Channel, Protocol):
-    """A channel account whose `capabilities.edits`."""
+@runtime_checkable
+class Corrects(Protocol):
+    """A channel account that can put other words in the place of a message that it sent. Others send a new message."""
 
-    async def edit(self, chat: str, message: str, reply: Reply) -> Outcome:
-        """Put a reply in the place of a message; Rejected where that cannot be."""
+    async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
+        """Replace a message; `Rejected` if that is not possible (any more)."""
 
 
 class Channels:

@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, bindparam, or_, update
 
@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.messages import (
     Channels,
     ContactStopped,
-    EditingChannel,
+    Corrects,
     LeftForPickup,
     Misconfigured,
     Moved,
@@ -52,6 +52,15 @@ class Throttle(Protocol):
 
     async def reply(self, channel: str, account: str) -> None:
         """Wait until a reply may leave, and count it."""
+
+    def now(self) -> float:
+        """The throttle's own time."""
+
+    def leaves(self, channel: str, account: str) -> None:
+        """A message that was counted leaves."""
+
+    def took(self, channel: str, account: str, began: float) -> None:
+        """It was answered, whatever the answer."""
 
     def hold(self, channel: str, account: str, seconds: float) -> None:
         """The messenger asked the account to wait."""
@@ -114,12 +123,15 @@ class Sender:
         pace = getattr(channel, "pace", None)
         if pace is not None and (wait := self._paces.take((*key, chat), pace(chat))) > timedelta():
             return wait
+        began = 0.0
         if self._throttle is not None:
             await self._throttle.reply(*key)
+            self._throttle.leaves(*key)
+            began = self._throttle.now()
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                if reply.edits and channel.capabilities.edits:
-                    outcome = await cast("EditingChannel", channel).edit(chat, reply.edits, reply.reply)
+                if reply.edits and isinstance(channel, Corrects):
+                    outcome = await channel.correct(chat, reply.edits, reply.reply)
                     if not isinstance(outcome, Rejected):
                         return outcome
                 return await channel.send(chat, reply.reply)
@@ -129,6 +141,9 @@ class Sender:
             # A channel returns its failures; what it raises is a fault of ours, and must not be tried without pause.
             log.error("sending failed", extra={"channel": channel.name, "error": type(error).__name__})
             return Transient(type(error).__name__, maybe_sent=True)
+        finally:
+            if self._throttle is not None:
+                self._throttle.took(*key, began)
 
     def _account_waits(self, held: Work) -> timedelta:
         """How long the account has to wait, whichever process was told so."""

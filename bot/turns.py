@@ -18,11 +18,14 @@ from bot import work
 from bot.clock import ZONE, Clock
 from bot.codec import reply_from_json, reply_to_json
 from bot.conversation import takeover
+from bot.conversation.categories import muted_of, stored_of
 from bot.conversation.dialogue import Dialogue, Understand
 from bot.conversation.linking import Wish, needs
 from bot.conversation.messages import say
 from bot.conversation.model import (
+    AnnouncementPressed,
     AnswerStatus,
+    CategoriesChosen,
     ConsentGiven,
     DataErased,
     Effect,
@@ -354,10 +357,13 @@ class Turns:
                 return {"subscribed": True, "ward": turn.session.ward, "chosen_at": now}
             case Unsubscribed():
                 return {"subscribed": False, "chosen_at": now}
+            case CategoriesChosen(muted):
+                return {"muted": stored_of(muted), "chosen_at": now}
             case DataErased():
                 erase(connection, held.conversation_id, before=row["id"])
                 alone = leave(connection, held.conversation_id, held.row["person"])
-                return {"ward": None, "subscribed": False, "consented_at": None, "chosen_at": None} | alone
+                nothing = {"ward": None, "subscribed": False, "consented_at": None, "chosen_at": None, "muted": None}
+                return nothing | alone
             case QuestionRecorded(text, reason):
                 connection.execute(
                     insert(review).values(
@@ -369,7 +375,7 @@ class Turns:
                         created_at=now,
                     )
                 )
-            case Rated() | MaterialGiven():
+            case Rated() | MaterialGiven() | AnnouncementPressed():
                 pass
             case _:
                 return self._linking.apply(connection, effect, held.row, now)
@@ -421,6 +427,7 @@ def _session_of(row: Mapping[str, Any]) -> Session:
         Session.from_dict(dict(row["session"])),
         ward=row["ward"],
         subscribed=row["subscribed"],
+        muted=muted_of(row["muted"]),
         consented=row["consented_at"] is not None,
         linked=row["person"] is not None,
         preferred=row["preferred"],
@@ -483,5 +490,5 @@ def forget(connection: Connection, held: Work, until: int) -> datetime | None:
         "consented_at": None,
         "silent_until": None,
     }
-    connection.execute(update(conversation).where(here).values(**anew, **alone, chosen_at=None))
+    connection.execute(update(conversation).where(here).values(**anew, **alone, chosen_at=None, muted=None))
     return work.release(connection, held)

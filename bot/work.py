@@ -24,6 +24,7 @@ KNOWN: Final = (
     conversation.c.session,
     conversation.c.ward,
     conversation.c.subscribed,
+    conversation.c.muted,
     conversation.c.consented_at,
     conversation.c.chosen_at,
     conversation.c.person,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from bot.announcements.service import Plan, Progress, Refused, in_words
@@ -18,9 +18,11 @@ from bot.storage.database import Database
 from congdanso.app import utc_now
 from congdanso.builders import switchboard
 from congdanso.deliveries import Deliveries, wire
+from congdanso.materials import Leaflets
 from congdanso.settings import Settings
 from console.accounts import Accounts
 from console.permissions import ANNOUNCE, Officer, may
+from content import packs as outreach
 from content.places import Places, load_places, unit_title
 from migrations.upgrade import upgrade
 
@@ -45,38 +47,63 @@ class Order:
     detach: bool = False
 
 
-async def announce(settings: Settings, order: Order, tell: Tell) -> None:
-    """Carry an order out; what there is to say goes to `tell`, line by line.
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command of an officer works with."""
 
-    Raises:
-        Refused: it may not be sent like this, or not by this officer.
-    """
+    deliveries: Deliveries
+    accounts: Accounts
+    channels: Channels
+    places: Places
+    database: Database
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Desk]:
+    """Open the installation's database and channel accounts for one command."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     places = load_places(settings.province)
     async with AsyncExitStack() as stack:
         database = Database(settings.url())
         stack.push_async_callback(database.close)
         await upgrade(database)
+        packs = outreach.load()
+        read = Leaflets(packs, f"Tỉnh {places.title}", settings.public_url).read
         web = WebChannel(Bells())
         channels = Channels({(web.name, web.account): web})
-        await stack.enter_async_context(switchboard(settings, database, places, channels, utc_now).loaded())
-        deliveries = wire(settings, database, places, channels, utc_now)
-        plan = await deliveries.announcements.plan(order.unit, order.text, urgent_reason=order.urgent_reason)
-        _show(plan, tell)
+        board = switchboard(settings, database, places, channels, utc_now, read_file=read)
+        await stack.enter_async_context(board.loaded())
+        accounts = Accounts(database, places, utc_now, key=settings.key())
+        deliveries = wire(settings, database, places, channels, utc_now, accounts=accounts, packs=packs)
+        yield Desk(deliveries, accounts, channels, places, database)
+
+
+async def announce(settings: Settings, order: Order, tell: Tell) -> None:
+    """Carry an order out; what there is to say goes to `tell`, line by line.
+
+    Raises:
+        Refused: it may not be sent like this, or not by this officer.
+    """
+    async with opened(settings) as desk:
+        plan = await desk.deliveries.announcements.plan(order.unit, order.text, urgent_reason=order.urgent_reason)
+        show_plan(plan, tell)
         if order.dry_run:
             if plan.problems:
                 raise Refused(plan.problems)
             tell(say("dry_run"))
             return
-        officer = await _officer(Accounts(database, places, utc_now), places, order)
+        officer = await _officer(desk.accounts, desk.places, order)
         if order.trial is not None:
             if plan.text == "":
                 raise Refused(plan.problems)
-            await _try(deliveries, plan, order.trial, channels, tell)
+            await try_out(desk, plan, order.trial, tell)
             return
-        started = await deliveries.announcements.start(plan, author=officer.login, key=order.key, again=order.again)
-        tell(say("written_down", number=started))
-        await _watch(deliveries, started, tell, deliver=not order.detach)
+        started = await desk.deliveries.control.announce(officer.login, plan, key=order.key, again=order.again)
+        if not started.sent:
+            tell(say("waits_for_second", number=started.id))
+            return
+        tell(say("written_down", number=started.id))
+        await watch(desk.deliveries, started.id, tell, deliver=not order.detach)
 
 
 async def _officer(accounts: Accounts, places: Places, order: Order) -> Officer:
@@ -100,10 +127,13 @@ async def _officer(accounts: Accounts, places: Places, order: Order) -> Officer:
     return able[0]
 
 
-def _show(plan: Plan, tell: Tell) -> None:
+def show_plan(plan: Plan, tell: Tell) -> None:
+    """Tell what would arrive, whom it reaches, whom not and why, and what is good to know."""
     if plan.text:
         tell(say("as_it_arrives"))
         tell("\n".join(f"  │ {line}" for line in plan.text.splitlines()))
+        for button in plan.wish.content.buttons:
+            tell(f"  │ [{button.shown}]")
         tell(f"  │ [{say('stop_button')}]")
     tell(say("audience", unit=plan.unit_name, number=plan.audience))
     for reach in plan.reach:
@@ -117,14 +147,19 @@ def _show(plan: Plan, tell: Tell) -> None:
         tell(say("note", note=plan.repeated))
 
 
-async def _try(deliveries: Deliveries, plan: Plan, conversation: int, channels: Channels, tell: Tell) -> None:
-    outcome = await deliveries.announcements.trial(plan, conversation, channels)
+async def try_out(desk: Desk, plan: Plan, conversation: int, tell: Tell) -> None:
+    """Send a plan's message to one conversation, marked as a trial.
+
+    Raises:
+        Refused: it cannot be sent there.
+    """
+    outcome = await desk.deliveries.announcements.trial(plan, conversation, desk.channels)
     if not isinstance(outcome, Sent | LeftForPickup):
         raise Refused([say("trial_failed", outcome=type(outcome).__name__)])
     tell(say("trial_sent", number=conversation))
 
 
-async def _watch(deliveries: Deliveries, announcement_id: int, tell: Tell, *, deliver: bool) -> None:
+async def watch(deliveries: Deliveries, announcement_id: int, tell: Tell, *, deliver: bool) -> None:
     """Deliver in this process too, if asked, until the announcement is over; a server may help or take over."""
     progress = await _progress(deliveries, announcement_id)
     if progress.state is AnnouncementState.WAITING or not deliver:

@@ -17,11 +17,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, P
 from sqlalchemy import Connection, func, select
 
 from analytics import events
+from bot.announcements import attribution
+from bot.announcements.links import router as links_router
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
-from bot.conversation.model import MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
+from bot.conversation.model import AnnouncementPressed, MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
 from bot.linking import Linking
-from bot.messages import Channels, Incoming
+from bot.messages import Channels, Incoming, Receipt
 from bot.pump import Pump
 from bot.sender import Sender
 from bot.storage.database import Database
@@ -34,6 +36,7 @@ from congdanso.materials import Leaflets
 from congdanso.materials import router as materials_router
 from congdanso.settings import Settings
 from congdanso.webhooks import webhooks
+from console import announcements_api
 from console.accounts import Accounts
 from console.routes import Console, NotLoggedIn, to_login
 from console.routes import router as console_router
@@ -87,6 +90,17 @@ class Recorder:
                     happened.append(events.CommuneChosen(turn.at, self._slugs.get(code), turn.channel))
                 case Rated(value, topic, aspect):
                     happened.append(events.Rated(turn.at, unit, turn.channel, topic, aspect, helpful=value > 0))
+        presses = [e for e in turn.effects if isinstance(e, AnnouncementPressed)]
+        used = attribution.taken(
+            connection,
+            conversation_id=turn.conversation_id,
+            channel=turn.channel,
+            unit=unit,
+            at=turn.at,
+            wrote=turn.kind == "text",
+            presses=presses,
+        )
+        happened += [events.AnnouncementUsed(turn.at, unit, turn.channel, u.announcement_id, u.what) for u in used]
         events.append(connection, happened)
         self._turns_total.labels(turn.channel, turn.status).inc()
 
@@ -114,7 +128,10 @@ class Server:
             record=Recorder(brain.places, settings.key(), turns_total),
             linking=Linking(settings.key()),
         )
-        self.deliveries = wire(settings, self.database, brain.places, self.channels, utc_now)
+        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
+        self.deliveries = wire(
+            settings, self.database, brain.places, self.channels, utc_now, accounts=self.accounts, packs=brain.packs
+        )
         sender = Sender(
             self.database,
             self.channels,
@@ -139,7 +156,6 @@ class Server:
                 self.leaflets.read,
             ),
         )
-        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
         self._cannot_deliver = ""
 
     @asynccontextmanager
@@ -176,6 +192,10 @@ class Server:
         """The sites that may show the chat inside their own pages."""
         return self.settings.embed_origins
 
+    async def note(self, receipt: Receipt) -> None:
+        """A messenger says that something we sent arrived or was looked at."""
+        await self.database.unit(lambda connection: attribution.received(connection, receipt))
+
     async def parts(self) -> dict[str, Any]:
         """Return the state of each part, for `/readyz` and `doctor`."""
         found: dict[str, Any] = {
@@ -210,6 +230,11 @@ async def _read_nation() -> None:
     """Read the places of all the country before somebody needs them, but not while the first ones are being answered."""
     await asyncio.sleep(NATION_AFTER)
     await asyncio.to_thread(nation)
+
+
+def _followed(connection: Connection, used: attribution.Used) -> None:
+    """Tell the analytics that a link of an announcement was followed, by nobody knows whom."""
+    events.append(connection, [events.AnnouncementUsed(utc_now(), None, "web", used.announcement_id, used.what)])
 
 
 @asynccontextmanager
@@ -271,6 +296,7 @@ def create(
         )
     )
     app.include_router(materials_router(server.leaflets))
+    app.include_router(links_router(server.database, _followed))
     app.include_router(
         console_router(
             Console(
@@ -286,8 +312,23 @@ def create(
             )
         )
     )
+    deliveries = server.deliveries
+    app.include_router(
+        announcements_api.router(
+            announcements_api.Rooms(
+                accounts=server.accounts,
+                chats=deliveries.chats,
+                desk=deliveries.desk,
+                control=deliveries.control,
+                viewing=deliveries.viewing,
+                clock=utc_now,
+                secret_key=settings.key().decode(),
+            )
+        )
+    )
+    announcements_api.refuse(app)
     app.add_exception_handler(NotLoggedIn, to_login)
-    app.include_router(webhooks(server.channels, server.accept, utc_now))
+    app.include_router(webhooks(server.channels, server.accept, utc_now, server.note))
 
     @app.get("/healthz", tags=["operation"])
     async def healthz() -> dict[str, str]:

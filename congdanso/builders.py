@@ -82,15 +82,22 @@ def book(settings: Settings, database: Database, clock: Clock) -> AccountBook:
 
 
 def switchboard(
-    settings: Settings, database: Database, places: Places, channels: Channels, clock: Clock, means: Means | None = None
+    settings: Settings,
+    database: Database,
+    places: Places,
+    channels: Channels,
+    clock: Clock,
+    means: Means | None = None,
+    *,
+    read_file: Callable[[str], Awaitable[bytes]] | None = None,
 ) -> Switchboard:
-    """Return the switchboard of a process; without `means` its accounts can only send."""
+    """Return the switchboard of a process; without `means` its accounts can only send, with documents from `read_file`."""
 
     async def refuse(incoming: Incoming) -> None:
         raise RuntimeError(f"this process does not receive: {incoming.address.channel}")
 
     pages = book(settings, database, clock)
-    means = means or Means(database, pages, refuse, lambda: None, clock, settings.public_url)
+    means = means or Means(database, pages, refuse, lambda: None, clock, settings.public_url, read_file)
     given = given_accounts(settings, province_slug(places), f"Tỉnh {places.title}")
     return Switchboard(book(settings, database, clock), channels, builders(means), given=given, owner=process_name())
 

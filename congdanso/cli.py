@@ -7,7 +7,18 @@ import warnings
 
 import click
 
-from congdanso.commands import benches, channels, language, library, officers, operation, outreach, serving, talking
+from congdanso.commands import (
+    announcements,
+    benches,
+    channels,
+    language,
+    library,
+    officers,
+    operation,
+    outreach,
+    serving,
+    talking,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +39,7 @@ for command in (
     language.evaluate,
     benches.bench,
     library.content,
-    outreach.announce,
+    announcements.announce,
     outreach.stats,
     officers.user,
     channels.channel,

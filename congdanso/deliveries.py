@@ -5,22 +5,41 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics import events
+from bot.announcements.compose import Composer
+from bot.announcements.content import Shelf
+from bot.announcements.control import Control
+from bot.announcements.corrections import Corrections
 from bot.announcements.delivering import Means
+from bot.announcements.desk import Desk
+from bot.announcements.due import Due
 from bot.announcements.durable import Durable
+from bot.announcements.lanes import Lane
+from bot.announcements.planning import Planner
 from bot.announcements.rates import RateLimiter
+from bot.announcements.rows import DeliveryEnded
 from bot.announcements.service import Announcements
-from bot.announcements.store import DeliveryEnded, Lane, Store, replies_waiting
-from bot.clock import Clock
-from bot.conversation.model import Reply
-from bot.messages import Channel, Channels, Outcome
+from bot.announcements.store import Store, replies_waiting
+from bot.announcements.viewing import Preview, Show, Viewing
+from bot.channels.splitting import numbered
+from bot.clock import ZONE, Clock
+from bot.conversation.model import Attachment, Reply
+from bot.messages import Channel, Channels, Outcome, Rejected
 from bot.storage.database import Database
 from congdanso.builders import process_name
 from congdanso.settings import Settings
+from console.accounts import Accounts
+from console.chats import Chats
+from console.roster import Roster
+from content.check import read_expected
+from content.library import DATA
+from content.packs import Packs
 from content.places import Places
 
 
@@ -61,14 +80,48 @@ class WithoutCourtesies:
         """Send without the typing sign."""
         return await self._channel.send(chat, reply, typing=False)  # type: ignore[call-arg]
 
+    async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
+        """Put other words in the place of a message."""
+        from bot.messages import Corrects
+
+        if not isinstance(self._channel, Corrects):
+            return Rejected("this channel cannot")
+        return await self._channel.correct(chat, external_id, reply)
+
+
+class PackShelf:
+    """The leaflets of the packs, by the pack's slug, as long as what they say is true."""
+
+    def __init__(self, packs: Packs, clock: Clock) -> None:
+        self._packs = packs
+        self._clock = clock
+
+    def find(self, name: str) -> Attachment | None:
+        """Return a pack's leaflet."""
+        pack = self._packs.get(name)
+        today: date = self._clock().astimezone(ZONE).date()
+        if pack is None or not pack.holds(today):
+            return None
+        return Attachment(pack.leaflet.title, f"/materials/{name}.pdf", "application/pdf")
+
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
     """The officer's side, the runner, and the limiter that replies share."""
 
     announcements: Announcements
+    desk: Desk
+    control: Control
+    viewing: Viewing
+    due: Due
+    corrections: Corrections
+    chats: Chats
     durable: Durable
     limiter: RateLimiter
+
+
+LIMITS: Final = {"telegram": 4096, "zalo-oa": 2000, "zalo-bot": 2000, "web": 4000}
+"""Characters of a message, by channel; written out, since a channel's code is loaded with its first account only."""
 
 
 class PlainChannels(Channels):
@@ -102,12 +155,70 @@ class Lanes(Collection[Lane]):
         return isinstance(lane, Lane) and (lane.channel, lane.account) in self._channels.present()
 
 
-def wire(settings: Settings, database: Database, places: Places, channels: Channels, clock: Clock) -> Deliveries:
+def known_topics() -> frozenset[str]:
+    """Return the topics that have an answer; read from their table, which is quicker than the library."""
+    expected = read_expected(DATA / "topics.tsv")
+    return frozenset(slug for slug, topic in expected.items() if topic.kind in ("service", "faq"))
+
+
+def shows() -> dict[str, Show]:
+    """Return the channels' own renderings, for previews. Telegram's library is imported only when one is asked for."""
+
+    def telegram(reply: Reply) -> Preview:
+        from bot.channels.telegram import render
+
+        keyboard = render.keyboard(reply.buttons)
+        rows = keyboard.inline_keyboard if keyboard is not None else ()
+        labels = tuple(button.text for row in rows for button in row)
+        return Preview("telegram", tuple(render.texts(reply)), labels, tuple(a.title for a in reply.attachments))
+
+    def zalo(channel: str) -> Show:
+        def show(reply: Reply) -> Preview:
+            parts = tuple(numbered(reply, LIMITS[channel]))
+            return Preview(channel, parts, (), tuple(a.title for a in reply.attachments))
+
+        return show
+
+    return {"telegram": telegram, "zalo-oa": zalo("zalo-oa"), "zalo-bot": zalo("zalo-bot")}
+
+
+def wire(
+    settings: Settings,
+    database: Database,
+    places: Places,
+    channels: Channels,
+    clock: Clock,
+    *,
+    accounts: Accounts,
+    packs: Packs | None = None,
+) -> Deliveries:
     """Build the deliveries of one process over its channel accounts."""
     record = DeliveryRecorder(places)
     limiter = RateLimiter(replies_waiting=partial(replies_waiting, database, clock))
     store = Store(database, clock, record=record)
-    means = Means(store, PlainChannels(channels), limiter, clock, rng=random.Random())
-    durable = Durable(means, system_url=settings.system_url(), executor=process_name())
-    announcements = Announcements(database, places, clock=clock, accounts=Lanes(channels), record=record)
-    return Deliveries(announcements, durable, limiter)
+    shelf: Shelf | None = None if packs is None else PackShelf(packs, clock)
+    composer = Composer(places, shelf, settings.public_url)
+    lanes = Lanes(channels)
+    planner = Planner(
+        database,
+        places,
+        clock=clock,
+        accounts=lanes,
+        composer=composer,
+        topics=known_topics(),
+        limits=LIMITS,
+    )
+    announcements = Announcements(database, places, clock=clock, accounts=lanes, record=record, planner=planner)
+    chats = Chats(database, accounts, clock)
+    officers = Roster(accounts, chats, places)
+    desk, due = Desk(announcements, officers), Due(announcements, officers)
+    corrections = Corrections(announcements, officers)
+
+    async def chores() -> None:
+        await due.work()
+        await corrections.correct()
+
+    means = Means(store, PlainChannels(channels), limiter, clock, composer, rng=random.Random())
+    durable = Durable(means, system_url=settings.system_url(), executor=process_name(), chores=chores)
+    control, viewing = Control(desk, due, corrections), Viewing(desk, shows())
+    return Deliveries(announcements, desk, control, viewing, due, corrections, chats, durable, limiter)

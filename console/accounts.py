@@ -22,7 +22,15 @@ from bot.storage.database import Database, aware
 from console import audit
 from console.passwords import Passwords, fault_of
 from console.permissions import ROLES, Officer
-from console.tables import login_attempt, officer, officer_link, officer_session
+from console.tables import (
+    login_attempt,
+    officer,
+    officer_chat,
+    officer_code,
+    officer_key,
+    officer_link,
+    officer_session,
+)
 from console.units import province_of, within
 from content.places import Places, slug_of
 
@@ -69,9 +77,9 @@ class Accounts:
         self, database: Database, places: Places, clock: Clock, passwords: Passwords | None = None, *, key: bytes = b""
     ) -> None:
         """`key` is mixed into what is kept of addresses that failed to log in."""
-        self._database = database
+        self.database = database
         self._places = places
-        self._clock = clock
+        self.clock = clock
         self._passwords = passwords or Passwords()
         self._key = key
 
@@ -93,8 +101,8 @@ class Accounts:
             raise AccountError("role", roles=", ".join(ROLES))
         if not within(self._places, unit):
             raise AccountError("unit", unit=unit[:64], province=province_of(self._places))
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             made = await self._insert(connection, name, unit, role, now)
             token = await self._link(connection, made, now)
             await audit.note(
@@ -112,27 +120,34 @@ class Accounts:
         query = _officers().order_by(officer.c.unit, officer.c.login)
         if units is not None:
             query = query.where(officer.c.unit.in_(units))
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return [_officer(row) for row in (await connection.execute(query)).mappings()]
 
     async def by_login(self, login: str) -> Officer | None:
         """Return the account with a login."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             row = (await connection.execute(_officers().where(officer.c.login == login))).mappings().one_or_none()
         return None if row is None else _officer(row)
 
+    async def by_id(self, officer_id: int) -> Officer | None:
+        """Return the account with an id."""
+        async with self.database.read() as connection:
+            row = (await connection.execute(_officers().where(officer.c.id == officer_id))).mappings().one_or_none()
+        return None if row is None else _officer(row)
+
     async def disable(self, login: str, *, by: Officer | None = None) -> Officer:
-        """Switch an account off; its sessions and links end at once.
+        """Switch an account off; its sessions, links, codes, keys and its conversation end at once.
 
         Raises:
             AccountError: there is no such account.
         """
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             known = await self._known(connection, login)
             await connection.execute(update(officer).where(officer.c.id == known.id).values(active=False))
             await connection.execute(delete(officer_session).where(officer_session.c.officer_id == known.id))
-            await connection.execute(delete(officer_link).where(officer_link.c.officer_id == known.id))
+            for table in (officer_link, officer_code, officer_chat, officer_key):
+                await connection.execute(delete(table).where(table.c.officer_id == known.id))
             await audit.note(
                 connection,
                 at=now,
@@ -144,18 +159,21 @@ class Accounts:
         return known
 
     async def reset_link(self, login: str, *, by: Officer | None = None) -> str:
-        """Return a new one-time link; the password of before and all sessions end, an account that was off is on again.
+        """Return a new one-time link; the password of before, all sessions, codes, keys and its conversation end.
+
+        An account that was off is on again.
 
         Raises:
             AccountError: there is no such account.
         """
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             known = await self._known(connection, login)
             await connection.execute(
                 update(officer).where(officer.c.id == known.id).values(password_hash=None, active=True)
             )
-            await connection.execute(delete(officer_session).where(officer_session.c.officer_id == known.id))
+            for table in (officer_session, officer_code, officer_chat, officer_key):
+                await connection.execute(delete(table).where(table.c.officer_id == known.id))
             token = await self._link(connection, known, now)
             await audit.note(
                 connection,
@@ -169,8 +187,8 @@ class Accounts:
 
     async def first_link(self) -> str | None:
         """Return a link that makes the first administrator; None once there is one with a password."""
-        now = self._clock()
-        async with self._database.write() as connection:
+        now = self.clock()
+        async with self.database.write() as connection:
             if await self._has_administrator(connection):
                 return None
             await connection.execute(delete(officer_link).where(officer_link.c.officer_id.is_(None)))
@@ -180,7 +198,7 @@ class Accounts:
 
     async def link(self, token: str) -> Link | None:
         """Return what a link is for; None if it was used, is too old or never was."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return await self._good_link(connection, token)
 
     async def use_link(self, token: str, password: str, name: str = "") -> Officer:
@@ -189,8 +207,8 @@ class Accounts:
         Raises:
             AccountError: the link is not good, or the password (or name) is not accepted.
         """
-        now = self._clock()
-        async with self._database.read() as connection:
+        now = self.clock()
+        async with self.database.read() as connection:
             good = await self._good_link(connection, token)
         if good is None:
             raise AccountError("link")
@@ -201,7 +219,7 @@ class Accounts:
         if fault := fault_of(password, *personal):
             raise AccountError(f"password_{fault}")
         hashed = await self._passwords.hash(password)
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             used = await connection.execute(
                 update(officer_link)
                 .where(officer_link.c.token_hash == _digest(token), officer_link.c.used_at.is_(None))
@@ -236,9 +254,9 @@ class Accounts:
 
         A login that does not exist takes as long as a wrong password and gets the same answer.
         """
-        now = self._clock()
+        now = self.clock()
         keys = (self._attempt_key("login", login.casefold()), self._attempt_key("address", address))
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             failed = [await _failures(connection, key, now) for key in keys]
             row = (
                 (await connection.execute(select(officer).where(officer.c.login == login.strip().lower())))
@@ -246,12 +264,12 @@ class Accounts:
                 .one_or_none()
             )
         if failed[0] >= PER_LOGIN or failed[1] >= PER_ADDRESS:
-            async with self._database.write() as connection:
+            async with self.database.write() as connection:
                 await audit.note(connection, at=now, action=audit.LOGIN_THROTTLED)
             return LoginRefusal.TOO_MANY
         kept = row["password_hash"] if row is not None and row["active"] else None
         fits = await self._passwords.fits(kept, password)
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             await connection.execute(delete(login_attempt).where(login_attempt.c.at < now - WINDOW))
             if row is None or not fits:
                 await connection.execute(insert(login_attempt), [{"key": key, "at": now} for key in keys])
@@ -281,13 +299,13 @@ class Accounts:
 
     async def session(self, token: str) -> Officer | None:
         """Return whose session a token is; None if it ended or never was."""
-        now = self._clock()
+        now = self.clock()
         query = (
             select(officer, officer_session.c.created_at.label("began"), officer_session.c.last_seen_at.label("seen"))
             .join(officer_session, officer_session.c.officer_id == officer.c.id)
             .where(officer_session.c.token_hash == _digest(token), officer.c.active)
         )
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             return None
@@ -296,7 +314,7 @@ class Accounts:
             await self.logout(token)
             return None
         if now - seen >= SEEN_EVERY:
-            async with self._database.write() as connection:
+            async with self.database.write() as connection:
                 await connection.execute(
                     update(officer_session)
                     .where(officer_session.c.token_hash == _digest(token))
@@ -306,14 +324,14 @@ class Accounts:
 
     async def logout(self, token: str) -> None:
         """End a session."""
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             gone = await connection.execute(
                 delete(officer_session)
                 .where(officer_session.c.token_hash == _digest(token))
                 .returning(officer_session.c.officer_id)
             )
             for officer_id in gone.scalars():
-                await audit.note(connection, at=self._clock(), action=audit.LOGOUT, officer_id=officer_id)
+                await audit.note(connection, at=self.clock(), action=audit.LOGOUT, officer_id=officer_id)
 
     # parts
 
@@ -352,7 +370,7 @@ class Accounts:
     async def _good_link(self, connection: AsyncConnection, token: str) -> Link | None:
         query = select(officer_link).where(officer_link.c.token_hash == _digest(token))
         row = (await connection.execute(query)).mappings().one_or_none()
-        if row is None or row["used_at"] is not None or (aware(row["expires_at"]) or self._clock()) <= self._clock():
+        if row is None or row["used_at"] is not None or (aware(row["expires_at"]) or self.clock()) <= self.clock():
             return None
         if row["officer_id"] is None:
             return None if await self._has_administrator(connection) else Link(None)

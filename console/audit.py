@@ -17,6 +17,10 @@ LOGOUT: Final = "logout"
 OFFICER_ADDED: Final = "officer_added"
 OFFICER_DISABLED: Final = "officer_disabled"
 LINK_MADE: Final = "link_made"
+CODE_MADE: Final = "code_made"
+CHAT_LINKED: Final = "chat_linked"
+CHAT_UNLINKED: Final = "chat_unlinked"
+KEY_MADE: Final = "key_made"
 PASSWORD_SET: Final = "password_set"  # noqa: S105 - the name of an action
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from bot.announcements import people
 from console.units import within
 from content.places import Places
 
@@ -15,9 +16,11 @@ ROLES: Final = ("viewer", "officer", "approver", "admin")
 """From the lowest to the highest; a role that is not here ranks below all of them."""
 
 SEE_FIGURES: Final = "see_figures"
-SEE_ANNOUNCEMENTS: Final = "see_announcements"
+SEE_ANNOUNCEMENTS: Final = people.SEE
+ANNOUNCE: Final = people.ANNOUNCE
+APPROVE: Final = people.APPROVE
+SET_POLICY: Final = people.SET_POLICY
 SEE_PACKS: Final = "see_packs"
-ANNOUNCE: Final = "announce"
 MANAGE_USERS: Final = "manage_users"
 
 _SEE: Final = frozenset({SEE_FIGURES, SEE_ANNOUNCEMENTS, SEE_PACKS})
@@ -25,11 +28,11 @@ PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "viewer": _SEE,
         "officer": _SEE | {ANNOUNCE},
-        "approver": _SEE | {ANNOUNCE},
-        "admin": _SEE | {ANNOUNCE, MANAGE_USERS},
+        "approver": _SEE | {ANNOUNCE, APPROVE},
+        "admin": _SEE | {ANNOUNCE, APPROVE, SET_POLICY, MANAGE_USERS},
     }
 )
-"""What each role may do within its unit. An approver will also approve what others wrote."""
+"""What each role may do within its unit. Nobody approves what they wrote themselves, whatever their role."""
 
 
 @dataclass(frozen=True, slots=True)

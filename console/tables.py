@@ -62,6 +62,36 @@ officer_session = Table(
     Index("ix_officer_session_officer", "officer_id"),
 )
 
+officer_code = Table(
+    "officer_code",
+    metadata,
+    Column("code_hash", String(64), primary_key=True, comment="SHA-256; the code itself is only with the officer"),
+    Column("officer_id", BigId, ForeignKey("officer.id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+"""One-time codes that link a conversation to an account; one that was used is deleted."""
+
+officer_chat = Table(
+    "officer_chat",
+    metadata,
+    Column("officer_id", BigId, ForeignKey("officer.id", ondelete="CASCADE"), primary_key=True),
+    Column("conversation_id", BigId, nullable=False, autoincrement=False),
+    Column("linked_at", Moment, nullable=False),
+    UniqueConstraint("conversation_id"),
+)
+"""The conversation in which an officer writes, approves and gets notices."""
+
+officer_key = Table(
+    "officer_key",
+    metadata,
+    Column("token_hash", String(64), primary_key=True, comment="SHA-256; the token itself is only with the program"),
+    Column("officer_id", BigId, ForeignKey("officer.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_officer_key_officer", "officer_id"),
+)
+"""Bearer tokens of the API, for programs that act as an officer."""
+
 login_attempt = Table(
     "login_attempt",
     metadata,

@@ -1,26 +1,124 @@
-"""What a citizen receives: the unit's name in front, the officer's words, and how to stop, in the text and as a button."""
+"""What a citizen receives: the unit's name in front, the officer's words with the places filled in, buttons, and how to stop."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 
+from sqlalchemy import RowMapping
+
+from bot.announcements.content import Content, Shelf, content_of, filled
 from bot.announcements.texts import say
-from bot.conversation.model import Button, Reply
+from bot.conversation.categories import CATEGORIES, DEFAULT
+from bot.conversation.messages import label
+from bot.conversation.model import Attachment, Button, Reply
+from bot.conversation.notices import KIND, PRESS
+from content.places import Places, unit_title
 
 STOP_PAYLOAD: Final = "a:tat-thong-bao"
 
 
-def composed(unit_name: str, text: str, *, urgent: bool) -> str:
-    """Return the whole text of an announcement."""
-    heading = say("heading_urgent" if urgent else "heading", unit=unit_name[:1].lower() + unit_name[1:])
-    return f"{heading}\n{text.strip()}\n\n{say('footer')}"
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An announcement as the composer needs it. `text` is whole, with heading and footer; places are not filled in."""
+
+    id: int
+    unit: str
+    text: str
+    urgent: bool = False
+    content: Content | None = None
+    code: str = ""
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Message:
+        """Return what a row of the table says."""
+        content = None if row["content"] is None else content_of(row["content"])
+        urgent = row["urgent_reason"] is not None
+        return cls(row["id"], row["unit"], row["text"], urgent, content, row["code"] or "")
+
+    @property
+    def cost(self) -> int:
+        """Requests that one citizen's message takes."""
+        return 1 + (len(self.content.documents) if self.content is not None else 0)
 
 
-def reply_of(text: str) -> Reply:
-    """Return a composed text with its button; no number stands for it, since a number answers what the bot asked last."""
-    return Reply(text, (Button(say("stop_button"), STOP_PAYLOAD),), first=0)
+class NoShelf:
+    """A library without documents."""
+
+    def find(self, name: str) -> Attachment | None:  # noqa: ARG002 - there are none
+        return None
 
 
-def trial_of(text: str) -> Reply:
-    """Return a composed text as an officer tries it on themselves."""
-    return reply_of(f"{say('trial')}\n{text}")
+class Composer:
+    """Makes replies of announcements. One object for the process; it keeps nothing.
+
+    Args:
+        public_url: where links to this server lead; without it links are not counted.
+    """
+
+    def __init__(self, places: Places, shelf: Shelf | None = None, public_url: str = "") -> None:
+        self._places = places
+        self._names = {ward.code: ward.name for ward in places.wards()}
+        self.shelf: Shelf = shelf or NoShelf()
+        self._public_url = public_url.rstrip("/")
+
+    def whole(self, unit: str, text: str, *, urgent: bool) -> str:
+        """Return a text with heading and footer."""
+        heading = say("heading_urgent" if urgent else "heading", unit=_inside(unit_title(self._places, unit)))
+        return f"{heading}\n{text.strip()}\n\n{say('footer')}"
+
+    def values(self, unit: str, ward: str | None, day: date) -> dict[str, str]:
+        """Return what fills the places of a text, for a citizen of a commune."""
+        found = {
+            "tinh": f"tỉnh {self._places.title}",
+            "ten_don_vi": _inside(unit_title(self._places, unit)),
+            "ngay": f"{day:%d/%m/%Y}",
+        }
+        if ward in self._names:
+            found["xa"] = _inside(self._names[ward])
+        return found
+
+    def reply(self, message: Message, channel: str, ward: str | None, day: date) -> Reply:
+        """Return what a citizen of a commune receives on a channel."""
+        content, text = message.content, message.text
+        if content is not None and channel in content.bodies:
+            text = self.whole(message.unit, content.body(channel), urgent=message.urgent)
+        text = filled(text, self.values(message.unit, ward, day))
+        if content is None:
+            return Reply(text, (_stop(),), first=0)
+        documents = tuple(found for name in content.documents if (found := self.shelf.find(name)) is not None)
+        return Reply(text, (*self._buttons(content, message.code), *_ways_out(content.category)), documents, first=0)
+
+    def _buttons(self, content: Content, code: str) -> list[Button]:
+        buttons = []
+        for number, press in enumerate(content.buttons, 1):
+            if press.kind == "link":
+                counted = f"{self._public_url}/t/{code}/{number}" if self._public_url and code else press.target
+                buttons.append(Button(press.shown, url=counted))
+            elif press.kind == "ask":
+                buttons.append(Button(press.shown, f"{PRESS}:{code}:ask:{press.target}"))
+            else:
+                buttons.append(Button(press.shown, f"{PRESS}:{code}:{press.kind}"))
+        return buttons
+
+
+def trial_of(reply: Reply) -> Reply:
+    """Return a reply as an officer tries it on themselves."""
+    return replace(reply, text=f"{say('trial')}\n{reply.text}")
+
+
+def _stop() -> Button:
+    return Button(say("stop_button"), STOP_PAYLOAD)
+
+
+def _ways_out(category: str) -> list[Button]:
+    """How to get no more of this kind, and how to get nothing any more."""
+    if category == DEFAULT or category not in CATEGORIES:
+        return [_stop()]
+    return [Button(say("mute_button", category=label("categories", category).lower()), f"{KIND}:-{category}"), _stop()]
+
+
+def _inside(name: str) -> str:
+    """Return a unit's name as it stands inside a sentence: "xã Phủ Thông"."""
+    return name[:1].lower() + name[1:]

@@ -1,7 +1,7 @@
 """Delivers on one channel account until nothing is left that may leave now. Knows nothing of DBOS.
 
-At any moment only what is truly on its way is `sending`: as many rows are written down as may leave at once, and each
-answer is written down as soon as it is there.
+At any moment only what is on its way is `sending`: as many rows are written down as may leave now, and answers are written down
+with the next ones that leave, a tenth of a second later at most.
 """
 
 from __future__ import annotations
@@ -12,24 +12,28 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from bot.announcements.compose import reply_of
+from bot.announcements.compose import Composer
 from bot.announcements.hours import is_quiet
+from bot.announcements.lanes import Lane, LaneLost
 from bot.announcements.rates import RateLimiter
+from bot.announcements.rows import Recipient, Settled
 from bot.announcements.states import DeliveryState, Reason
-from bot.announcements.store import Current, Lane, LaneLost, Recipient, Settled, Store
-from bot.clock import Clock
+from bot.announcements.store import Current, Store
+from bot.clock import ZONE, Clock
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.messages import (
     Channel,
     Channels,
     ContactStopped,
+    Corrects,
     LeftForPickup,
     Misconfigured,
     Moved,
@@ -52,6 +56,8 @@ BROKEN_REST: Final = 60.0
 """Seconds between two tries of an account that does not work (token, rights)."""
 REPICK: Final = 1.0
 """Seconds after which a lane asks whether something more urgent has come."""
+FLUSH: Final = 0.1
+"""Seconds that an answer may wait to be written down together with what leaves next. It counts as on its way until then."""
 PULLED_BATCH: Final = 500
 NAP: Final = 1.0
 """The longest sleep without looking whether to stop."""
@@ -86,6 +92,7 @@ class Means:
     channels: Channels
     limiter: RateLimiter
     clock: Clock
+    composer: Composer
     rng: random.Random = field(default_factory=random.Random)
     sleep: Sleep = asyncio.sleep
     pulled: frozenset[str] = frozenset({"web"})
@@ -103,7 +110,9 @@ class Run:
         self._lost = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._finished: list[Settled] = []
-        self._replies: dict[int, Reply] = {}
+        self._answered_at: datetime | None = None
+        """When the oldest answer came that is not written down yet."""
+        self._replies: dict[tuple[int, str | None, date], Reply] = {}
         self._after: dict[int, int] = {}
         self._held: datetime | None = None
         self._hold: tuple[datetime, str] | None = None
@@ -162,12 +171,16 @@ class Run:
             now = self._means.clock()
             if current is None or now >= repick_at or (not current.urgent and is_quiet(now)):
                 current, repick_at = await self._store.pick(self._key), now + timedelta(seconds=REPICK)
-            granted, pause = await self._granted(now) if current is not None else (0, NAP)
-            chosen, seen = await self._turn_over(current, granted)
+            granted, pause = await self._granted(current, now) if current is not None else (0, NAP)
+            chosen: list[Recipient] = []
+            seen = 0
+            if granted or current is None or self._hold is not None or self._flush_in() <= 0:
+                chosen, seen = await self._turn_over(current, granted)
             for recipient in chosen:
                 self._start(channel, recipient, current)
             if granted:
-                self._means.limiter.give_back(self._key.channel, self._key.account, granted - len(chosen))
+                unused = (granted - len(chosen)) * (current.message.cost if current is not None else 1)
+                self._means.limiter.give_back(self._key.channel, self._key.account, unused)
                 if current is not None and seen < granted and not self._next_round(current, seen):
                     current = None
                 continue
@@ -183,7 +196,7 @@ class Run:
         began = self._after.pop(current.id, 0)
         return bool(began or seen)
 
-    async def _granted(self, now: datetime) -> tuple[int, float]:
+    async def _granted(self, current: Current, now: datetime) -> tuple[int, float]:
         """How many may leave now, and if none, how long to wait."""
         if self._held is not None:
             left = (self._held - now).total_seconds()
@@ -194,13 +207,13 @@ class Run:
         room = at_once - len(self._in_flight)
         if room < 1:
             return 0, NAP
-        return await self._means.limiter.bulk(self._key.channel, self._key.account, room)
+        return await self._means.limiter.bulk(self._key.channel, self._key.account, room, cost=current.message.cost)
 
     async def _turn_over(self, current: Current | None, wanted: int) -> tuple[list[Recipient], int]:
         """Write down what is finished, and take what comes next. What is known is not lost to a moment's fault."""
         if not self._finished and wanted < 1 and self._hold is None:
             return [], 0
-        finished, self._finished = self._finished, []
+        finished, self._finished, self._answered_at = self._finished, [], None
         hold, self._hold = self._hold, None
         after = self._after.get(current.id, 0) if current is not None else 0
 
@@ -230,25 +243,47 @@ class Run:
 
     def _start(self, channel: Channel, recipient: Recipient, current: Current | None) -> None:
         assert current is not None
-        reply = self._replies.get(current.id)
-        if reply is None:
-            reply = self._replies[current.id] = reply_of(current.text)
-        task = asyncio.create_task(self._send(channel, recipient, reply))
+        task = asyncio.create_task(self._send(channel, recipient, self._reply(current, recipient.ward)))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
+    def _reply(self, current: Current, ward: str | None) -> Reply:
+        """Return what the citizens of a commune get: composed once a day and commune, however many they are."""
+        day = self._means.clock().astimezone(ZONE).date()
+        key = (current.id, ward, day)
+        if key not in self._replies:
+            self._replies[key] = self._means.composer.reply(current.message, self._key.channel, ward, day)
+        return self._replies[key]
+
+    def _as_json(self, current: Current, ward: str | None) -> dict[str, Any]:
+        return reply_to_json(self._reply(current, ward))
+
     async def _send(self, channel: Channel, recipient: Recipient, reply: Reply) -> None:
         outcome: Outcome
+        began = self._means.limiter.now()
+        self._means.limiter.leaves(self._key.channel, self._key.account)
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                outcome = await channel.send(recipient.chat, reply)
+                outcome = await self._sent_or_corrected(channel, recipient, reply)
         except TimeoutError:
             outcome = Transient("no answer in time", maybe_sent=True)
         except Exception as error:
             # A channel returns its failures; what it raises is a fault of ours, and the message may be out.
             log.error("sending failed", extra={"lane": str(self._key), "error": type(error).__name__})
             outcome = Transient(type(error).__name__, maybe_sent=True)
+        finally:
+            self._means.limiter.took(self._key.channel, self._key.account, began)
         self._finished.append(self._settled(recipient, outcome))
+        self._answered_at = self._answered_at or self._means.clock()
+
+    @staticmethod
+    async def _sent_or_corrected(channel: Channel, recipient: Recipient, reply: Reply) -> Outcome:
+        """Put a correction in the place of the wrong message where the channel can; else send it behind it."""
+        if recipient.target is not None and isinstance(channel, Corrects):
+            outcome = await channel.correct(recipient.chat, recipient.target, reply)
+            if not isinstance(outcome, Rejected):
+                return outcome
+        return await channel.send(recipient.chat, reply)
 
     def _settled(self, recipient: Recipient, outcome: Outcome) -> Settled:
         """What an outcome means for the delivery; waits of the account are noted on the way."""
@@ -306,12 +341,17 @@ class Run:
         """Wait until an answer is there, or for `pause` seconds."""
         if self._lost.is_set():
             raise LaneLost(str(self._key))
-        if self._finished:
-            return
+        pause = min(pause, max(0.0, self._flush_in()))
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=min(pause, NAP), return_when=asyncio.FIRST_COMPLETED)
-        else:
+        elif pause > 0:
             await self._pause(pause)
+
+    def _flush_in(self) -> float:
+        """Seconds until the answers have to be written down; many while there are none."""
+        if self._answered_at is None:
+            return LONGEST_REST
+        return FLUSH - (self._means.clock() - self._answered_at).total_seconds()
 
     async def _pause(self, seconds: float) -> None:
         """Sleep in short naps.
@@ -344,7 +384,7 @@ class Run:
             current = await self._store.pick(self._key)
             if current is None:
                 return
-            reply = reply_of(current.text)
-            chats = await self._store.fill_outboxes(self._key, self._owner, current, reply_to_json(reply), PULLED_BATCH)
+            laid = partial(self._as_json, current)
+            chats = await self._store.fill_outboxes(self._key, self._owner, current, laid, PULLED_BATCH)
             for chat in chats or ():
-                await channel.send(chat, reply)
+                await channel.send(chat, self._reply(current, None))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.announcements.delivering import Means, Run, Stopping
 from bot.announcements.hours import is_quiet
-from bot.announcements.store import Lane, LaneLost
+from bot.announcements.lanes import Lane, LaneLost
 
 QUEUE: Final = "announcements"
 APPLICATION: Final = "congdanso"
@@ -41,14 +41,20 @@ class Durable:
     Args:
         system_url: where DBOS keeps its own tables, a synchronous SQLAlchemy URL.
         executor: name of this process among all that deliver.
+        chores: what else is to be seen to each time: what becomes due, what was taken back.
     """
 
-    def __init__(self, means: Means, *, system_url: str, executor: str) -> None:
+    def __init__(
+        self, means: Means, *, system_url: str, executor: str, chores: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._means = means
         self._store = means.store
         self._system_url = system_url
         self._executor = executor
+        self._more_chores = chores
         self._stop = asyncio.Event()
+        self._working: dict[Lane, int] = {}
+        """Runs of this process, by account: while there is one, DBOS need not be asked."""
         self._launching: asyncio.Task[None] | None = None
         self._visits: tuple[int, int] | None = (0, 0)
         self._swept = means.clock() - SWEEP_EVERY
@@ -72,7 +78,9 @@ class Durable:
 
     async def deliver(self, channel: str, account: str) -> str:
         """Work on one account until nothing is left that may leave now; returns how it ended."""
-        run = Run(self._means, Lane(channel, account), f"{self._executor}:{uuid.uuid4().hex[:8]}", self._stop)
+        lane = Lane(channel, account)
+        run = Run(self._means, lane, f"{self._executor}:{uuid.uuid4().hex[:8]}", self._stop)
+        self._working[lane] = self._working.get(lane, 0) + 1
         try:
             return str(await run.work())
         except Stopping:
@@ -80,6 +88,8 @@ class Durable:
         except LaneLost:
             log.warning("another run took an account over", extra={"channel": channel, "account": account})
             return "lane lost"
+        finally:
+            self._working[lane] -= 1
 
     async def _chores(self) -> None:
         while True:
@@ -98,6 +108,8 @@ class Durable:
     async def look(self) -> None:
         """Do what is to be done now: close, expire, wake the accounts that have work."""
         store, now = self._store, self._means.clock()
+        if self._more_chores is not None:
+            await self._more_chores()
         await store.fall_asleep()
         await store.sweep_cancelled()
         quiet = is_quiet(now)
@@ -130,6 +142,8 @@ class Durable:
 
     async def _enqueue(self, lane: Lane) -> None:
         """See to it that a run works on an account, here or elsewhere."""
+        if self._working.get(lane):
+            return
         await self._launched()
         from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 

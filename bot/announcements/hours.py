@@ -1,6 +1,6 @@
 """The quiet hours: at night nothing but the urgent is sent.
 
-22:00 to 6:00 in Vietnam, the hours that Zalo keeps for broadcasts too (facts/channels.md, C6).
+22:00 to 6:00 in Vietnam, the hours that Zalo keeps for broadcasts too.
 """
 
 from __future__ import annotations

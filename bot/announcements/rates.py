@@ -1,13 +1,18 @@
 """How fast an account may send, shared by replies and announcements of one process; replies come first.
 
-Telegram takes about 30 messages a second from one bot (core.telegram.org/bots/faq, facts/channels.md A3). Announcements
-use that less a reserve; while a reply waits they only trickle, so that a large one is never stopped for good.
+Telegram takes about 30 messages a second from one bot (core.telegram.org/bots/faq). Announcements use what replies leave of
+that, less a reserve of one, so that a reply never finds the second full; while one waits they only trickle, so that a large
+announcement is never stopped for good.
+
+What a messenger really takes is learned: each time it asks to wait (429), the account is held to a tenth less, and comes back
+slowly. So a limit that was lowered somewhere far away costs a few refusals, not one a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from bisect import insort
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +35,7 @@ class Rate:
 
 
 RATES: Final[Mapping[str, Rate]] = {
-    "telegram": Rate(30, reserve=5, at_once=20),
+    "telegram": Rate(30, reserve=1, at_once=20),
     # 4,000 requests a minute of one app, uploads and looks included (facts of the OA OpenAPI).
     "zalo-oa": Rate(60, reserve=15, at_once=20),
 }
@@ -38,8 +43,17 @@ CAREFUL: Final = Rate(20, reserve=4, at_once=10)
 """For a channel whose limit nobody wrote down yet."""
 TRICKLE: Final = 1.0
 """Announcements a second while replies wait."""
-BURST: Final = 0.2
+BURST: Final = 0.5
 """Seconds of unused rate that may be caught up at once."""
+LEARNS: Final = 0.9
+"""What is left of an account's rate when its messenger asks it to wait."""
+RECOVERS: Final = 1 / 30
+"""Messages a second that an account wins back each second."""
+FORGETS: Final = 1.01
+"""Grows what is known of the fastest message with each one, so that a line that became slower is noticed."""
+LEAST: Final = 4.0
+SAME_WAIT: Final = 1.0
+"""Seconds within which several refusals say the same: they left together."""
 LOOK: Final = 0.25
 """Seconds between two questions whether replies wait, and the longest pause an announcement is told to make."""
 
@@ -56,6 +70,13 @@ class _Account:
     held_until: float = float("-inf")
     """The messenger asked this account to wait."""
     waiting: bool = False
+    on_the_way: int = 0
+    """Messages that left and are not answered."""
+    fastest: float = 1.0
+    """Seconds that a message takes at least."""
+    limit: float | None = None
+    """Messages a second that the messenger took lately, if that is less than its limit."""
+    learned: float = float("-inf")
 
 
 class RateLimiter:
@@ -89,24 +110,28 @@ class RateLimiter:
         state = self._account(channel, account)
         state.replies += 1
         try:
-            while self._room(state, limit) < 1:
-                await self._sleep(max(0.001, state.sent[0] + 1 - self._monotonic()))
+            while self._room(state, self._limit(state, limit)) < 1:
+                free = state.sent[0] + 1 - self._monotonic() if state.sent else LOOK / 10
+                await self._sleep(max(0.001, free))
         finally:
             state.replies -= 1
         state.sent.append(self._monotonic())
 
     def hold(self, channel: str, account: str, seconds: float) -> None:
         """Note that the messenger asked this account to wait: for replies and announcements alike."""
-        state = self._account(channel, account)
-        state.held_until = max(state.held_until, self._monotonic() + seconds)
+        state, now = self._account(channel, account), self._monotonic()
+        state.held_until = max(state.held_until, now + seconds)
+        full = self.rate(channel).per_second
+        if full is not None and now - state.learned > SAME_WAIT:
+            state.limit, state.learned = max(LEAST, self._limit(state, full) * LEARNS), now
 
     def held(self, channel: str, account: str) -> float:
         """Return for how many seconds the account still has to wait; 0 if it need not."""
         state = self._accounts.get((channel, account))
         return 0.0 if state is None else max(0.0, state.held_until - self._monotonic())
 
-    async def bulk(self, channel: str, account: str, wanted: int) -> tuple[int, float]:
-        """Ask to send up to `wanted` announcements now.
+    async def bulk(self, channel: str, account: str, wanted: int, *, cost: int = 1) -> tuple[int, float]:
+        """Ask to send up to `wanted` announcements now, each of so many requests.
 
         Returns:
             How many may leave, already counted; and if none, after how many seconds to ask again.
@@ -117,17 +142,51 @@ class RateLimiter:
         if (left := self.held(channel, account)) > 0:
             return 0, left
         state = self._account(channel, account)
-        full = float(rate.per_second - rate.reserve)
-        speed = TRICKLE if await self._yields(state, channel, account) else full
+        limit = self._limit(state, rate.per_second)
+        speed = TRICKLE if await self._yields(state, channel, account) else limit
         now = self._monotonic()
-        state.tokens = min(max(1.0, full * BURST), state.tokens + max(0.0, now - state.refilled) * speed)
+        state.tokens = min(max(float(cost), limit * BURST), state.tokens + max(0.0, now - state.refilled) * speed)
         state.refilled = now
-        granted = max(0, min(int(state.tokens + 1e-9), wanted, self._room(state, rate.per_second)))
+        # The pace is the whole limit, the second holds less: what a hiccup of this process lost is made up for within it.
+        room = self._room(state, limit) - min(rate.reserve, int(limit) - 1)
+        granted = max(0, min(int(state.tokens + 1e-9) // cost, wanted, max(room, 0) // cost))
         if granted:
-            state.tokens -= granted
-            state.sent.extend([now] * granted)
+            state.tokens -= granted * cost
+            state.sent.extend([now] * (granted * cost))
             return granted, 0.0
-        return 0, min(LOOK, max(0.005, (1 - state.tokens) / speed))
+        return 0, min(LOOK, max(0.005, (cost - state.tokens) / speed))
+
+    def learned(self, channel: str, account: str) -> float | None:
+        """Return the messages a second to which an account is held now; None for a channel without a limit."""
+        full = self.rate(channel).per_second
+        state = self._accounts.get((channel, account))
+        return None if full is None else float(full) if state is None else self._limit(state, full)
+
+    def now(self) -> float:
+        """Return the limiter's own time, for `took`."""
+        return self._monotonic()
+
+    def leaves(self, channel: str, account: str) -> None:
+        """Note that a granted message leaves: until it is answered, it may be arriving now."""
+        if self.rate(channel).per_second is None:
+            return
+        state = self._account(channel, account)
+        if state.sent:
+            state.sent.pop()
+        state.on_the_way += 1
+
+    def took(self, channel: str, account: str, began: float) -> None:
+        """Note that a message was answered which left at that time.
+
+        The messenger counts what arrives in a second, we what leaves in one. A message that waited for a connection, or for
+        this process to have a moment, arrives with those behind it; counted from when it left, it would be one too many.
+        """
+        if self.rate(channel).per_second is None:
+            return
+        state, now = self._account(channel, account), self._monotonic()
+        state.fastest = min(now - began, state.fastest * FORGETS)
+        state.on_the_way -= 1
+        insort(state.sent, now - state.fastest)
 
     def give_back(self, channel: str, account: str, count: int) -> None:
         """Return what was granted and not used."""
@@ -143,11 +202,21 @@ class RateLimiter:
             known = self._accounts[channel, account] = _Account(1.0, self._monotonic())
         return known
 
-    def _room(self, state: _Account, limit: int) -> int:
+    def _limit(self, state: _Account, full: int) -> float:
+        """The limit as it was learned, won back a little each second."""
+        if state.limit is None:
+            return float(full)
+        found = state.limit + (self._monotonic() - state.learned) * RECOVERS
+        if found >= full:
+            state.limit = None
+            return float(full)
+        return found
+
+    def _room(self, state: _Account, limit: float) -> int:
         now = self._monotonic()
         while state.sent and state.sent[0] <= now - 1:
             state.sent.popleft()
-        return limit - len(state.sent)
+        return int(limit) - len(state.sent) - state.on_the_way
 
     async def _yields(self, state: _Account, channel: str, account: str) -> bool:
         if state.replies:

@@ -43,3 +43,12 @@ def state_in_words(coded: str) -> str:
     state, _, reason = coded.partition(":")
     words = told("states", state)
     return f"{words}: {told('reasons', reason)}" if reason else words
+
+
+def grouped(value: int) -> str:
+    """Write a whole number as people here do.
+
+    >>> grouped(1204)
+    '1.204'
+    """
+    return f"{value:,}".replace(",", ".")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bot.conversation import choices, links, materials
+from bot.conversation import choices, links, materials, notices
 from bot.conversation.answers import topic_button
 from bot.conversation.materials import Materials
 from bot.conversation.messages import catalogue, label, say
@@ -22,9 +22,7 @@ from bot.conversation.model import (
     Reply,
     Session,
     SourceLine,
-    Subscribed,
     Turn,
-    Unsubscribed,
     WardChosen,
 )
 from content.library import Library
@@ -63,7 +61,7 @@ class Actions:
         self._acts: dict[str, Callable[[Session, str], Turn]] = {
             "chon-xa-phuong": self._choose_ward,
             "nhan-thong-bao": self._subscribe,
-            "tat-thong-bao": self._unsubscribe,
+            "tat-thong-bao": lambda s, _: notices.ended(s),
             "gap-can-bo": self._officer,
             "tai-lieu-tuyen-truyen": lambda s, _: self.materials.listing(s),
             "hoc-ky-nang-so": self._lessons,
@@ -119,9 +117,12 @@ class Actions:
     def slash(self, text: str, session: Session) -> Turn:
         """Return the turn of a typed /command; an unknown one gets the help."""
         name = command(text)
+        argument = text.partition(" ")[2].strip()
         topic = COMMANDS.get(name, "tro-giup")
         if topic == "start":
             return Turn((self.introduction(),), replace(session, greeted=True, pending=None), AnswerStatus.SMALLTALK)
+        if topic == notices.OFF and (kind := notices.ended_kind(f"dung {choices.fold(argument)}", session)):
+            return kind
         if name in ("privacy", "quyenriengtu"):
             return _done(session, say("privacy"), AnswerStatus.ACTION_DONE, topic)
         return self._acts[topic](session, "")
@@ -131,6 +132,8 @@ class Actions:
         kind, _, value = payload.partition(":")
         if kind == "a" and value in self._acts:
             return self._acts[value](session, "")
+        if kind == notices.KIND:
+            return notices.press(value, session)
         if kind == "p":
             return self._ward_pressed(value, session)
         if kind == materials.PAYLOAD:
@@ -288,14 +291,7 @@ class Actions:
             return replace(asked, replies=(replace(first, text=f"{say('subscribe_needs_ward')}\n{first.text}"),))
         ward = self._ward(session.ward)
         name = ward.name if ward is not None else session.ward
-        on = replace(session, subscribed=True)
-        return _done(
-            on, say("subscribed", ward=inside(name)), AnswerStatus.ACTION_DONE, "nhan-thong-bao", (), (Subscribed(),)
-        )
-
-    def _unsubscribe(self, session: Session, _: str) -> Turn:
-        off = replace(session, subscribed=False)
-        return _done(off, say("unsubscribed"), AnswerStatus.ACTION_DONE, "tat-thong-bao", (), (Unsubscribed(),))
+        return notices.began(session, inside(name))
 
     # people
 
@@ -345,7 +341,7 @@ class Actions:
         text = say(
             "my_data",
             ward=ward.name if ward else "chưa chọn",
-            subscribed="có" if session.subscribed else "không",
+            subscribed=notices.wanted(session),
             consented="có" if session.consented else "chưa",
             recent=recent or "chưa có",
             linked="có" if session.linked else "chưa",

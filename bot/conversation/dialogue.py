@@ -13,7 +13,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final, Protocol
 
-from bot.conversation import choices, context, linking, links
+from bot.conversation import choices, context, linking, links, notices
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
 from bot.conversation.messages import catalogue, say
@@ -164,6 +164,8 @@ class Dialogue:
             slug, _, aspect = rest.partition(":")
             if slug in self.library:
                 return self.tell(m, slug, (aspect,) if aspect else (), everything=kind == "m")
+        if kind == notices.PRESS:
+            return self._when_announcement_pressed(m, rest)
         turn = self.actions.press(m.said.payload, m.session)
         if turn is None:
             return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
@@ -171,9 +173,18 @@ class Dialogue:
         replies = tuple(replace(r, in_place=kind in STEPS and number == 0) for number, r in enumerate(turn.replies))
         return replace(turn, replies=replies)
 
+    def _when_announcement_pressed(self, m: Moment, value: str) -> Turn:
+        """A button under an announcement; "Hỏi thêm" opens the conversation on its topic."""
+        turn, topic = notices.pressed(value, m.session)
+        if turn is None:
+            return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        return replace(self.tell(m, topic, ()), effects=turn.effects) if topic in self.library else turn
+
     def _when_stopping(self, m: Moment) -> Turn | None:
-        """A word that stops announcements works always and at once, whatever else the bot waits for."""
-        return self.actions.press("a:tat-thong-bao", m.session) if choices.is_stop(m.said.text) else None
+        """A word that stops announcements, or one kind of them, works always and at once, whatever else the bot waits for."""
+        if choices.is_stop(m.said.text):
+            return self.actions.press("a:tat-thong-bao", m.session)
+        return notices.ended_kind(m.folded, m.session)
 
     def _when_corrected(self, m: Moment) -> Turn | None:
         """The last answer was not what was meant, and the text goes on to say what is: that alone is heard."""

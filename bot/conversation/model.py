@@ -90,6 +90,8 @@ class Session:
     consented: bool = False
     ward: str | None = None
     subscribed: bool = False
+    muted: tuple[str, ...] = ()
+    """Kinds of announcements that are not wanted."""
     topic: str | None = None
     aspect: str | None = None
     recent: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ class Session:
             "consented": self.consented,
             "ward": self.ward,
             "subscribed": self.subscribed,
+            "muted": list(self.muted),
             "topic": self.topic,
             "aspect": self.aspect,
             "recent": list(self.recent),
@@ -127,7 +130,7 @@ class Session:
             options, more = (tuple(Button(*o) for o in raw.get(name, ())) for name in ("options", "more"))
             pending = Pending(raw["kind"], options, more)
         known = {k: state[k] for k in ("greeted", "consented", "ward", "subscribed", "topic", "aspect") if k in state}
-        return cls(**known, recent=tuple(state.get("recent", ())), pending=pending)
+        return cls(**known, muted=tuple(state.get("muted", ())), recent=tuple(state.get("recent", ())), pending=pending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,21 @@ class Subscribed:
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
     """The citizen wants no more announcements, from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CategoriesChosen:
+    """The kinds of announcements that the citizen does not want, all of them."""
+
+    muted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementPressed:
+    """A button under an announcement: `what` is read, join or ask. The code says which announcement, never who."""
+
+    code: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +287,8 @@ Effect = (
     | WardChosen
     | Subscribed
     | Unsubscribed
+    | CategoriesChosen
+    | AnnouncementPressed
     | DataErased
     | QuestionRecorded
     | Rated

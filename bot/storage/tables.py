@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -10,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 
@@ -30,7 +33,20 @@ NAMING: Final = {
 metadata: Final = MetaData(naming_convention=NAMING)
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column that is exactly INTEGER."""
-Moment = DateTime(timezone=True)
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment. SQLite keeps no zone and is read as UTC (`database.aware`), so it is written as UTC, whatever zone it came in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the moment as it is written."""
+        return value.astimezone(UTC) if value is not None and value.tzinfo is not None else value
+
+
+Moment = Utc()
 
 conversation = Table(
     "conversation",
@@ -47,6 +63,7 @@ conversation = Table(
     Column("last_seen_at", Moment, nullable=False),
     Column("stopped_at", Moment, comment="the citizen blocked or left the bot"),
     Column("silent_until", Moment, comment="a human officer speaks here; the bot does not"),
+    Column("muted", String(120), comment="kinds of announcements not wanted: ',an-ninh,tap-huan,'; NULL = all are"),
     Column("ready_at", Moment, comment="when there is something to do; NULL = nothing"),
     Column("lease_owner", String(64)),
     Column("lease_until", Moment),

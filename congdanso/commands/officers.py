@@ -66,3 +66,32 @@ def user_reset_password(login: str) -> None:
         click.echo(f"Đường dẫn đặt mật khẩu: {_link(await accounts.reset_link(login))}")
 
     with_accounts(work)
+
+
+@user.command("link-code")
+@click.argument("login")
+def user_link_code(login: str) -> None:
+    """In mã nối tài khoản với trò chuyện Telegram (dùng một lần, trong 15 phút)."""
+
+    async def work(accounts: Any) -> None:
+        code = await _chats(accounts).make_code(login)
+        click.echo(f"Mã nối: {code}\nTrong trò chuyện với kênh, nhắn: /lienket {code}")
+
+    with_accounts(work)
+
+
+@user.command("api-key")
+@click.argument("login")
+def user_api_key(login: str) -> None:
+    """In khoá để chương trình khác gọi /api/announcements thay cán bộ này (trong 90 ngày)."""
+
+    async def work(accounts: Any) -> None:
+        click.echo(await _chats(accounts).make_key(login))
+
+    with_accounts(work)
+
+
+def _chats(accounts: Any) -> Any:
+    from console.chats import Chats
+
+    return Chats.of(accounts)

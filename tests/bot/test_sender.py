@@ -187,7 +187,7 @@ class Editing(FakeChannel):
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(4096, buttons=True, edits=True))
     edited: list[tuple[str, str]] = field(default_factory=list)
 
-    async def edit(self, chat: str, message: str, reply: Any) -> Outcome:
+    async def correct(self, chat: str, message: str, reply: Any) -> Outcome:
         self.edited.append((message, reply.text))
         return Rejected("too old") if self.refuses else Sent(message)
 

@@ -242,7 +242,7 @@ class TelegramChannel:
         self._half_way.settle(chat, reply, found)
         return found
 
-    async def edit(self, chat: str, message: str, reply: Reply) -> Outcome:
+    async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
         """Put a reply in the place of a message of ours; Rejected if Telegram does not let us, or it is not one bubble."""
         parts = render.texts(reply)
         if len(parts) != 1 or reply.attachments:
@@ -252,18 +252,18 @@ class TelegramChannel:
             await self.bot.edit_message_text(
                 parts[0],
                 chat_id=chat,
-                message_id=int(message),
+                message_id=int(external_id),
                 parse_mode=ParseMode.HTML,
                 reply_markup=markup,
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
             )
         except BadRequest as error:
             if "not modified" in str(error).lower():
-                return messages.Sent(message)
+                return messages.Sent(external_id)
             return outcomes.outcome(error)
         except (TelegramError, ValueError) as error:
             return outcomes.outcome(error) if isinstance(error, TelegramError) else messages.Rejected("no such message")
-        return messages.Sent(message)
+        return messages.Sent(external_id)
 
     def _keyboard(self, reply: Reply) -> InlineKeyboardMarkup | None:
         us = ourselves(self.bot)

@@ -11,21 +11,43 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from bot.announcements.audience import of_unit
+from bot.announcements.compose import Composer
+from bot.announcements.content import Content, Shelf
+from bot.announcements.control import Control
+from bot.announcements.corrections import Corrections
 from bot.announcements.delivering import Means, Run
+from bot.announcements.desk import Desk
+from bot.announcements.due import Due
+from bot.announcements.lanes import Lane
+from bot.announcements.planning import Planner, Wish
 from bot.announcements.rates import RateLimiter
+from bot.announcements.rows import DeliveryEnded
 from bot.announcements.service import Announcements, Plan, Progress
-from bot.announcements.store import DeliveryEnded, Lane, Store
+from bot.announcements.states import AnnouncementState
+from bot.announcements.store import Store
 from bot.announcements.tables import delivery
-from bot.conversation.model import Session
+from bot.announcements.viewing import Viewing
+from bot.conversation.model import Attachment, Session
 from bot.messages import Channel, Channels, ContactStopped, Outcome, Sent
 from bot.storage.database import Database
-from bot.storage.tables import conversation
+from bot.storage.tables import conversation, outbox
 from content.places import Places, load_places
+from tests.bot.announcements.officers import Staff
 from tests.builders import Clock, FakeChannel
 
 TELEGRAM = Lane("telegram", "default")
 WEB = Lane("web", "default")
 TEXT = "Sáng thứ Bảy 28/11/2026, trạm y tế khám sức khoẻ cho người cao tuổi. Mời bà con đến từ 7 giờ 30."
+
+
+class Bookshelf:
+    """A library with one leaflet."""
+
+    def find(self, name: str) -> Attachment | None:
+        if name != "vneid":
+            return None
+        return Attachment("Tờ rơi VNeID", "/materials/vneid.pdf", "application/pdf")
 
 
 @dataclass
@@ -37,10 +59,80 @@ class Village:
     clock: Clock
     ended: list[DeliveryEnded] = field(default_factory=list)
     lanes: tuple[Lane, ...] = (TELEGRAM, WEB)
+    shelf: Shelf = field(default_factory=Bookshelf)
+    public_url: str = ""
+
+    def __post_init__(self) -> None:
+        self.staff = Staff(self.places)
+        self.lan = self.staff.hire("nguyen-thi-lan")
+        self.minh = self.staff.hire("tran-van-minh", "approver")
+        self.binh = self.staff.hire("ha-van-binh", "admin", "thai-nguyen")
+
+    @property
+    def composer(self) -> Composer:
+        return Composer(self.places, self.shelf, self.public_url)
+
+    @property
+    def planner(self) -> Planner:
+        return Planner(
+            self.database,
+            self.places,
+            clock=self.clock,
+            accounts=self.lanes,
+            composer=self.composer,
+            topics=("tam-tru", "khai-sinh", "khai-thue-ho-kinh-doanh"),
+        )
 
     @property
     def announcements(self) -> Announcements:
-        return Announcements(self.database, self.places, clock=self.clock, accounts=self.lanes, record=self.record)
+        return Announcements(
+            self.database,
+            self.places,
+            clock=self.clock,
+            accounts=self.lanes,
+            record=self.record,
+            planner=self.planner,
+        )
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(self.announcements, self.staff)
+
+    @property
+    def due(self) -> Due:
+        return Due(self.announcements, self.staff)
+
+    @property
+    def corrections(self) -> Corrections:
+        return Corrections(self.announcements, self.staff)
+
+    @property
+    def control(self) -> Control:
+        return Control(self.desk, self.due, self.corrections)
+
+    @property
+    def viewing(self) -> Viewing:
+        return Viewing(self.desk)
+
+    def wish(self, text: str = TEXT, unit: str = "phu-thong", **more: Any) -> Wish:
+        content = Content(text, **{k: more.pop(k) for k in ("category", "buttons", "documents", "bodies") if k in more})
+        return Wish(unit, content, more.pop("audience", of_unit(unit)), **more)
+
+    async def approved(self, wish: Wish | None = None) -> int:
+        """An announcement that Lan wrote and Minh approved."""
+        number = await self.desk.draft(self.lan, wish or self.wish())
+        await self.desk.submit(self.lan, number)
+        await self.desk.approve(self.minh, number)
+        return number
+
+    async def state(self, number: int) -> AnnouncementState:
+        return (await self.progress(number)).state
+
+    async def notices(self, conversation_id: int) -> list[str]:
+        """What the bot queued for a conversation."""
+        async with self.database.read() as connection:
+            query = select(outbox.c.reply).where(outbox.c.conversation_id == conversation_id).order_by(outbox.c.id)
+            return [reply["text"] for reply in (await connection.execute(query)).scalars()]
 
     @property
     def store(self) -> Store:
@@ -99,7 +191,7 @@ class Village:
 
         limiter = RateLimiter(monotonic=lambda: self.clock().timestamp(), sleep=sleep)
         channels = Channels({(channel.name, channel.account): channel})
-        means = Means(self.store, channels, limiter, self.clock, rng=random.Random(1), sleep=sleep)
+        means = Means(self.store, channels, limiter, self.clock, self.composer, rng=random.Random(1), sleep=sleep)
         return Run(means, Lane(channel.name, channel.account), owner, stop or asyncio.Event())
 
     async def progress(self, announcement_id: int) -> Progress:

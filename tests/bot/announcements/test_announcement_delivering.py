@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from bot.announcements.delivering import MAX_ATTEMPTS, Ended, Stopping
+from bot.announcements.lanes import LaneLost
 from bot.announcements.states import AnnouncementState
-from bot.announcements.store import LaneLost
 from bot.announcements.tables import announcement, lane
 from bot.clock import ZONE
 from bot.messages import (

@@ -72,6 +72,50 @@ async def test_an_idle_account_announces_at_the_limit_less_the_reserve() -> None
 
 
 @pytest.mark.anyio
+async def test_a_refusal_teaches_a_lower_limit_that_is_won_back_slowly() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    for _ in range(3):
+        limiter.hold("telegram", "default", 1)
+    assert limiter.learned("telegram", "default") == pytest.approx(LIMIT * 0.9), "three that left together say it once"
+    time.now += 2
+    sent = await bulk_for(limiter, time, 10)
+    assert sent <= LIMIT * 0.93 * 10
+    limiter.hold("telegram", "default", 1)
+    assert (limiter.learned("telegram", "default") or 0) < LIMIT * 0.9
+    assert limiter.learned("telegram", "other") == LIMIT
+    time.now += 300
+    assert limiter.learned("telegram", "default") == LIMIT
+    for _ in range(200):
+        limiter.hold("telegram", "default", 1)
+        time.now += 2
+    assert (limiter.learned("telegram", "default") or 0) >= 4, "it never stops for good"
+    assert await bulk_for(limiter, time, 60) > 10
+
+
+@pytest.mark.anyio
+async def test_the_full_second_has_room_for_one_reply() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    await bulk_for(limiter, time, 3)
+    before = time.now
+    await limiter.reply("telegram", "default")
+    assert time.now == before
+
+
+@pytest.mark.anyio
+async def test_a_message_with_documents_takes_as_many_requests() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    sent, end = 0, time.now + 10
+    while time.now < end:
+        granted, pause = await limiter.bulk("telegram", "default", 20, cost=3)
+        sent += granted
+        time.now += pause or 0.01
+    assert (LIMIT - RESERVE) * 10 / 3 * 0.9 <= sent <= LIMIT * 10 / 3 + 3
+
+
+@pytest.mark.anyio
 async def test_announcements_only_trickle_while_a_reply_waits_anywhere() -> None:
     time = Time()
 

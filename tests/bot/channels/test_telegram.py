@@ -121,7 +121,7 @@ class TestInPlace:
     async def test_a_step_takes_the_place_of_the_one_before(
         self, channel: TelegramChannel, emulator: TelegramEmulator
     ) -> None:
-        assert await channel.edit("77", "5", ANSWER) == messages.Sent("5")
+        assert await channel.correct("77", "5", ANSWER) == messages.Sent("5")
         [edited] = emulator.sent
         assert (edited.method, edited.body["message_id"]) == ("editMessageText", "5")
         assert "7.000 đồng" in edited.body["text"]
@@ -141,11 +141,11 @@ class TestInPlace:
         self, channel: TelegramChannel, emulator: TelegramEmulator, fault: Fault, outcome: Any
     ) -> None:
         emulator.faults["editMessageText"] = [fault]
-        found = await channel.edit("77", "5", ANSWER)
+        found = await channel.correct("77", "5", ANSWER)
         assert isinstance(found, outcome) if isinstance(outcome, type) else found == outcome
 
     async def test_what_is_no_single_bubble_is_sent_instead(self, channel: TelegramChannel) -> None:
-        assert isinstance(await channel.edit("77", "5", Reply("dài " * 2000)), messages.Rejected)
+        assert isinstance(await channel.correct("77", "5", Reply("dài " * 2000)), messages.Rejected)
 
 
 FAULTS: list[tuple[str, Fault, Any]] = [

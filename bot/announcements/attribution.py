@@ -1,0 +1,146 @@
+"""What citizens did with an announcement, as counts: presses, links, replies of the day after. No row leads to a person.
+
+A code in the button says which announcement it was. Outside the messenger there is one address for everybody; who opened it is
+neither known nor asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.announcements.chores import EXPIRES
+from bot.announcements.content import content_of
+from bot.announcements.states import RECEIVED, DeliveryState
+from bot.announcements.tables import announcement, count, delivery
+from bot.conversation.model import AnnouncementPressed
+from bot.messages import Receipt
+
+REPLIES_WITHIN: Final = timedelta(hours=24)
+REPLY: Final = "reply"
+NOWHERE: Final = ""
+_BEFORE: Final = {
+    DeliveryState.DELIVERED: (DeliveryState.ACCEPTED,),
+    DeliveryState.SEEN: (DeliveryState.ACCEPTED, DeliveryState.DELIVERED),
+    DeliveryState.CLICKED: (*RECEIVED[:-1], DeliveryState.WAITING_FOR_VISIT),
+}
+"""From which states a delivery moves on when the messenger or the citizen says so. It never moves back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Somebody did something with an announcement; `unit` is a slug, "" where nobody can know."""
+
+    announcement_id: int
+    what: str
+
+
+def taken(
+    connection: Connection,
+    *,
+    conversation_id: int,
+    channel: str,
+    unit: str | None,
+    at: datetime,
+    wrote: bool,
+    presses: Sequence[AnnouncementPressed],
+) -> list[Used]:
+    """Count what a turn had to do with announcements, in the turn's own transaction.
+
+    Args:
+        wrote: it was a text, which counts as a reply to what the citizen was told in the last 24 hours.
+    """
+    used = []
+    for press in presses:
+        number = _of_code(connection, press.code)
+        if number is not None:
+            used.append(Used(number, press.what))
+            _moves_on(connection, number, conversation_id, DeliveryState.CLICKED)
+    if wrote and not presses and (number := _told_lately(connection, conversation_id, at)) is not None:
+        used.append(Used(number, REPLY))
+    for one in used:
+        add(connection, one.announcement_id, one.what, channel, unit or NOWHERE)
+    return used
+
+
+def follow(connection: Connection, code: str, number: int) -> tuple[Used, str] | None:
+    """Count a link that somebody followed, and return where it leads; None if there is none."""
+    query = select(announcement.c.id, announcement.c.content).where(announcement.c.code == code)
+    row = connection.execute(query).one_or_none()
+    if row is None or row.content is None:
+        return None
+    buttons = content_of(row.content).buttons
+    if not 1 <= number <= len(buttons) or buttons[number - 1].kind != "link":
+        return None
+    what = f"link-{number}"
+    add(connection, row.id, what, "web", NOWHERE)
+    return Used(row.id, what), buttons[number - 1].target
+
+
+def receipt(connection: Connection, channel: str, account: str, external_id: str, state: DeliveryState) -> bool:
+    """Note what a messenger says became of a message: delivered or seen. False if no announcement's delivery moved on."""
+    moved = connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.external_id == external_id,
+            delivery.c.channel == channel,
+            delivery.c.account == account,
+            delivery.c.state.in_(_BEFORE[state]),
+        )
+        .values(state=state)
+    )
+    return bool(moved.rowcount)
+
+
+def received(connection: Connection, receipt_: Receipt) -> None:
+    """Note what a messenger's receipt says of the messages it names."""
+    for external_id in receipt_.external_ids:
+        receipt(connection, receipt_.channel, receipt_.account, external_id, DeliveryState(receipt_.state))
+
+
+def add(connection: Connection, announcement_id: int, what: str, channel: str, unit: str) -> None:
+    """Add one to a count."""
+    upsert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    made = upsert(count).values(announcement_id=announcement_id, what=what, channel=channel, unit=unit, number=1)
+    key = ["announcement_id", "what", "channel", "unit"]
+    connection.execute(made.on_conflict_do_update(index_elements=key, set_={"number": count.c.number + 1}))
+
+
+def _of_code(connection: Connection, code: str) -> int | None:
+    if not code:
+        return None
+    return connection.scalar(select(announcement.c.id).where(announcement.c.code == code))
+
+
+def _moves_on(connection: Connection, number: int, conversation_id: int, state: DeliveryState) -> None:
+    connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.announcement_id == number,
+            delivery.c.conversation_id == conversation_id,
+            delivery.c.state.in_(_BEFORE[state]),
+        )
+        .values(state=state)
+    )
+
+
+def _told_lately(connection: Connection, conversation_id: int, at: datetime) -> int | None:
+    """The last announcement that a citizen received within a day, by the announcements of these days: rows are found by key."""
+    lately = select(announcement.c.id).where(announcement.c.started_at > at - REPLIES_WITHIN - EXPIRES)
+    query = (
+        select(delivery.c.announcement_id)
+        .where(
+            delivery.c.announcement_id.in_(lately),
+            delivery.c.conversation_id == conversation_id,
+            delivery.c.state.in_(RECEIVED),
+            delivery.c.at > at - REPLIES_WITHIN,
+        )
+        .order_by(delivery.c.at.desc())
+        .limit(1)
+    )
+    return connection.scalar(query)

@@ -1,0 +1,167 @@
+"""Whom an announcement is for: a question that is asked anew at each sending, never a list of people.
+
+It may ask only for what a citizen gave for that purpose or what every conversation keeps anyway (commune, channel, when they
+last wrote, the topics their conversation remembers, if they agreed to that). Nothing is recorded about a person in order to be
+asked here: what cannot be answered so is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from bot.announcements.content import Refused
+from bot.announcements.texts import told
+from content.places import Places, within
+
+LONGEST_SPAN: Final = 365
+MOST: Final = 200
+"""Entries of one list: all communes of the largest province, and some."""
+_GROUPS: Final = Path(__file__).with_name("groups.yml")
+_LISTS: Final = ("units", "without_units", "topics", "groups", "channels", "without_channels", "without_saved")
+_SPANS: Final = ("topics_within_days", "seen_within_days", "not_seen_for_days", "not_contacted_days")
+_REFUSED: Final = ("took", "not_took")
+LANGUAGE: Final = "vi"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of citizens, known by what they asked about."""
+
+    slug: str
+    title: str
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A question. Each field narrows it; what is empty or None asks for nothing."""
+
+    units: tuple[str, ...]
+    """Communes, or the province for all of them."""
+    without_units: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    """Asked about at least one of these …"""
+    topics_within_days: int = 30
+    """… by somebody who wrote in so many days."""
+    groups: tuple[str, ...] = ()
+    """Belongs to at least one of these groups (their topics are added to `topics`)."""
+    channels: tuple[str, ...] = ()
+    without_channels: tuple[str, ...] = ()
+    seen_within_days: int | None = None
+    not_seen_for_days: int | None = None
+    not_contacted_days: int | None = None
+    """Got no announcement, of whatever unit, in so many days."""
+    without_saved: tuple[str, ...] = ()
+    """Not in any of these saved audiences of the unit."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the question for storage, only what it asks; `audience_of` reads it."""
+        found: dict[str, Any] = {}
+        for name in _LISTS:
+            if values := getattr(self, name):
+                found[name] = list(values)
+        for name in _SPANS:
+            value = getattr(self, name)
+            if value is not None and not (name == "topics_within_days" and not self.asks_interest):
+                found[name] = value
+        return found
+
+    @property
+    def asks_interest(self) -> bool:
+        """Whether it asks what somebody was interested in, which needs their consent."""
+        return bool(self.topics or self.groups)
+
+    @property
+    def interests(self) -> frozenset[str]:
+        """All topics that it asks for, those of the groups included."""
+        return frozenset(self.topics).union(*(groups()[g].topics for g in self.groups if g in groups()))
+
+    def wards(self, places: Places) -> tuple[str, ...]:
+        """Return the national codes of its communes, in order."""
+        slugs = {slug for unit in self.units for slug in within(places, unit)}
+        slugs -= {slug for unit in self.without_units for slug in within(places, unit)}
+        return tuple(sorted(ward.code for ward in places.wards() if ward.slug in slugs))
+
+
+@lru_cache(maxsize=1)
+def groups() -> dict[str, Group]:
+    """Return the groups by slug (`groups.yml`)."""
+    read = yaml.safe_load(_GROUPS.read_text(encoding="utf-8"))
+    return {slug: Group(slug, entry["title"], tuple(entry["topics"])) for slug, entry in read.items()}
+
+
+def audience_of(given: Mapping[str, Any]) -> Audience:
+    """Read a question from storage, a form or the API.
+
+    Raises:
+        Refused: it asks for something that is not kept, or does not have the shape of a question.
+    """
+    problems = [told("audience_problems", "took")] if any(name in given for name in _REFUSED) else []
+    if given.get("language", LANGUAGE) != LANGUAGE:
+        problems.append(told("audience_problems", "language"))
+    known = {*_LISTS, *_SPANS, *_REFUSED, "language"}
+    problems += [told("audience_problems", "unknown", what=str(key)[:40]) for key in given if key not in known]
+    values: dict[str, Any] = {}
+    for name in _LISTS:
+        listed = given.get(name) or []
+        if not isinstance(listed, list | tuple) or len(listed) > MOST or not all(isinstance(v, str) for v in listed):
+            problems.append(told("audience_problems", "list", what=name))
+        elif listed:
+            values[name] = tuple(dict.fromkeys(v.strip() for v in listed))
+    for name in _SPANS:
+        span = given.get(name)
+        if span is None:
+            continue
+        if type(span) is not int or not 1 <= span <= LONGEST_SPAN:
+            problems.append(told("audience_problems", "days", what=name, limit=LONGEST_SPAN))
+        else:
+            values[name] = span
+    if not values.get("units"):
+        problems.append(told("audience_problems", "no_units"))
+    if problems:
+        raise Refused(problems)
+    return Audience(**values)
+
+
+def problems_of(
+    audience: Audience, speaker: str, *, places: Places, topics: Collection[str], channels: Collection[str]
+) -> list[str]:
+    """Say what speaks against a question.
+
+    Args:
+        speaker: the unit that announces; it reaches itself and what is below it, nothing else.
+        topics: slugs that exist.
+        channels: those that this installation has.
+    """
+    below = set(within(places, speaker))
+    problems = []
+    for unit in (*audience.units, *audience.without_units):
+        if not within(places, unit):
+            problems.append(told("audience_problems", "unit", unit=unit[:64]))
+        elif unit not in below:
+            problems.append(told("audience_problems", "elsewhere", unit=unit[:64]))
+    if not problems and not audience.wards(places):
+        problems.append(told("audience_problems", "nowhere"))
+    problems += [told("audience_problems", "topic", topic=t[:64]) for t in audience.topics if t not in topics]
+    problems += [
+        told("audience_problems", "group", name=g[:40], known=", ".join(groups()))
+        for g in audience.groups
+        if g not in groups()
+    ]
+    problems += [
+        told("audience_problems", "channel", channel=c[:32], known=", ".join(sorted(channels)))
+        for c in (*audience.channels, *audience.without_channels)
+        if c not in channels
+    ]
+    return problems
+
+
+def of_unit(unit: str) -> Audience:
+    """Return the question for everybody of a unit."""
+    return Audience((unit,))

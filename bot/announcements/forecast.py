@@ -1,0 +1,169 @@
+"""Whom an announcement would reach now, by channel and account, and whom not and why. Counted by the database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.announcements.audience import Audience
+from bot.announcements.lanes import Lane
+from bot.announcements.rates import CAREFUL, Rate
+from bot.announcements.respect import WINDOWS
+from bot.announcements.selecting import asked_for, has_account, here, mutes, willing
+from bot.announcements.texts import grouped, told
+from bot.storage.tables import conversation
+from content.places import Places
+
+GROWTH: Final = 0.25
+"""An audience that grew by more than this share since it was approved …"""
+GROWTH_LEAST: Final = 20
+"""… and by more than so many people is another audience: somebody has to say yes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Citizens who would get it through one channel account, and how long that takes at the account's rate.
+
+    Of `citizens`, `paid` would cost the agency money, and `outside` cannot be written to now (a messenger's window).
+    """
+
+    lane: Lane
+    citizens: int
+    takes: timedelta
+    paid: int = 0
+    outside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What would become of it now. `unreachable` is by reason (keys of the catalogue)."""
+
+    reach: tuple[Reach, ...] = ()
+    unreachable: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def audience(self) -> int:
+        """Citizens whom it is for and who want it; of some, a channel may refuse it at that moment."""
+        return sum(r.citizens for r in self.reach)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures for storage and for the approval's hash."""
+        return {
+            "audience": self.audience,
+            "lanes": {str(r.lane): {"citizens": r.citizens, "paid": r.paid, "outside": r.outside} for r in self.reach},
+            "unreachable": dict(sorted(self.unreachable.items())),
+        }
+
+    def in_words(self) -> str:
+        """Return the forecast as an officer reads it: "Telegram: 1.204 gửi ngay; Zalo OA: 310 trong cửa sổ 48 giờ, …"."""
+        return "; ".join(_words(r) for r in self.reach) if self.reach else told("forecast", "nobody")
+
+    def reasons(self) -> list[str]:
+        """Return who is not reached and why, a sentence for each reason."""
+        return [
+            told("forecast", "not_reached", number=grouped(number), reason=told("unreachable", reason))
+            for reason, number in self.unreachable.items()
+        ]
+
+
+def grew(approved: Mapping[str, Any], now: int) -> bool:
+    """Whether an audience has become another one since it was approved."""
+    before = int(approved.get("audience", 0))
+    return now - before > max(GROWTH_LEAST, math.ceil(before * GROWTH))
+
+
+async def forecast(
+    connection: AsyncConnection,
+    audience: Audience,
+    category: str,
+    *,
+    places: Places,
+    accounts: Collection[Lane],
+    rates: Mapping[str, Rate],
+    now: datetime,
+    saved: Mapping[str, Audience] | None = None,
+) -> Forecast:
+    """Count."""
+    postgres = connection.dialect.name == "postgresql"
+    asked = asked_for(audience, places=places, now=now, postgres=postgres, saved=saved)
+    wanted = and_(asked, willing(category))
+    free, paid = _window(now)
+    query = (
+        select(
+            conversation.c.channel,
+            conversation.c.account,
+            func.count().label("citizens"),
+            func.sum(case((free, 0), (paid, 1), else_=0)).label("paid"),
+            func.sum(case((free, 0), (paid, 0), else_=1)).label("outside"),
+        )
+        .where(wanted, has_account(accounts))
+        .group_by(conversation.c.channel, conversation.c.account)
+        .order_by(conversation.c.channel, conversation.c.account)
+    )
+    reach = tuple(
+        Reach(
+            Lane(r.channel, r.account), r.citizens, _takes(rates, r.channel, r.citizens - r.outside), r.paid, r.outside
+        )
+        for r in (await connection.execute(query)).all()
+    )
+    stopped, subscribed = conversation.c.stopped_at.is_not(None), conversation.c.subscribed
+    conditions: dict[str, ColumnElement[bool]] = {
+        "stopped": and_(asked, stopped),
+        "not_subscribed": and_(asked, ~stopped, ~subscribed),
+        "muted": and_(asked, ~stopped, subscribed, mutes(category)),
+        "no_account": and_(wanted, ~has_account(accounts)),
+    }
+    if audience.asks_interest:
+        conditions["no_consent"] = and_(
+            here(audience.wards(places)), willing(category), conversation.c.consented_at.is_(None)
+        )
+    unreachable = {}
+    for reason, condition in conditions.items():
+        if number := await connection.scalar(select(func.count()).select_from(conversation).where(condition)):
+            unreachable[reason] = int(number)
+    linked = select(func.count(conversation.c.person) - func.count(conversation.c.person.distinct()))
+    if twice := await connection.scalar(linked.where(wanted, has_account(accounts))):
+        unreachable["elsewhere"] = int(twice)
+    if outside := sum(r.outside for r in reach):
+        unreachable["outside_window"] = outside
+    return Forecast(reach, unreachable)
+
+
+def _window(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions for who can be written to freely, and for who can for money or freely."""
+    free: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
+    paid: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
+    for channel, window in WINDOWS.items():
+        of_channel = conversation.c.channel == channel
+        free.append((of_channel, conversation.c.last_seen_at >= now - window.free))
+        paid.append((of_channel, conversation.c.last_seen_at >= now - window.paid))
+    return case(*free, else_=literal(True)), case(*paid, else_=literal(True))
+
+
+def _takes(rates: Mapping[str, Rate], channel: str, citizens: int) -> timedelta:
+    rate = rates.get(channel, CAREFUL)
+    if channel == "web" or rate.per_second is None:
+        return timedelta()
+    return timedelta(seconds=math.ceil(citizens / (rate.per_second - rate.reserve)))
+
+
+def _words(reach: Reach) -> str:
+    name = told("channels", reach.lane.channel) if reach.lane.account == "default" else (
+        f"{told('channels', reach.lane.channel)} ({reach.lane.account})"
+    )  # fmt: skip
+    if reach.lane.channel in WINDOWS:
+        free = reach.citizens - reach.paid - reach.outside
+        parts = [told("forecast", "in_window", number=grouped(free))]
+        if reach.paid:
+            parts.append(told("forecast", "paid", number=grouped(reach.paid)))
+        if reach.outside:
+            parts.append(told("forecast", "outside", number=grouped(reach.outside)))
+        return f"{name}: {', '.join(parts)}"
+    key = "when_opened" if reach.lane.channel == "web" else "at_once"
+    return f"{name}: {told('forecast', key, number=grouped(reach.citizens))}"

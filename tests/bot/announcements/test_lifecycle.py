@@ -1,0 +1,347 @@
+"""From a draft to its end: who may do what, what a yes binds, and what is asked again at the last moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from bot.announcements.audience import Audience
+from bot.announcements.content import Content, Refused
+from bot.announcements.lifecycle import MOVES, TARGETS, Action, NotAllowed, after
+from bot.announcements.states import AnnouncementState as State
+from bot.announcements.tables import announcement
+from bot.clock import ZONE
+from tests.bot.announcements.conftest import TEXT, Village
+from tests.builders import FakeChannel
+
+pytestmark = pytest.mark.anyio
+
+
+def test_each_action_leads_to_one_state_from_wherever_it_is_allowed() -> None:
+    assert set(MOVES) == set(State)
+    for moves in MOVES.values():
+        for action, target in moves.items():
+            assert target is TARGETS[action]
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("action", [a for a in Action if a in TARGETS])
+def test_a_move_that_is_not_in_the_table_is_refused_with_both_states(state: State, action: Action) -> None:
+    if action in MOVES[state]:
+        assert after(state, action) is MOVES[state][action]
+        return
+    with pytest.raises(NotAllowed) as refused:
+        after(state, action)
+    from bot.announcements.texts import told
+
+    assert told("announcement_states", state) in str(refused.value)
+    assert told("announcement_states", TARGETS[action]) in str(refused.value)
+
+
+async def test_what_lan_wrote_and_minh_approved_reaches_the_commune(village: Village) -> None:
+    await village.settle("phu-thong", 3)
+    number = await village.desk.draft(village.lan, village.wish())
+    assert await village.state(number) is State.DRAFT
+    await village.desk.submit(village.lan, number)
+    assert await village.state(number) is State.IN_REVIEW
+    await village.desk.approve(village.minh, number)
+    assert await village.control.send(village.lan, number) is None
+    channel = FakeChannel()
+    await village.run(channel).work()
+    assert await village.store.close_finished() == [number]
+    shown = await village.viewing.show(village.lan, number)
+    assert (shown.approver, shown.progress.counts) == (village.minh, {"accepted": 3})
+    assert [(s.actor, s.action) for s in shown.steps] == [
+        (village.lan, "revise"), (village.lan, "submit"), (village.minh, "approve"), (village.lan, "send"), (None, "begin"),
+    ]  # fmt: skip
+
+
+async def test_nobody_approves_what_they_wrote_or_wrote_on(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    number = await village.desk.draft(village.minh, village.wish())
+    await village.desk.submit(village.minh, number)
+    with pytest.raises(Refused, match="không tự duyệt được"):
+        await village.desk.approve(village.minh, number)
+    await village.desk.revise(village.binh, number, village.wish("Mai họp thôn lúc 19 giờ."))
+    await village.desk.submit(village.minh, number)
+    for writer in (village.minh, village.binh):
+        with pytest.raises(Refused, match="không tự duyệt được"):
+            await village.desk.approve(writer, number)
+    await village.desk.approve(village.staff.hire("ly-thi-mai", "approver"), number)
+    assert await village.state(number) is State.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("login", "role", "unit"),
+    [
+        ("a", "viewer", "phu-thong"),
+        ("b", "officer", "phu-thong"),
+        ("c", "approver", "duc-xuan"),
+        ("d", "king", "phu-thong"),
+    ],
+)
+async def test_only_an_approver_of_the_unit_approves(village: Village, login: str, role: str, unit: str) -> None:
+    await village.settle("phu-thong", 1)
+    number = await village.desk.draft(village.lan, village.wish())
+    await village.desk.submit(village.lan, number)
+    village.staff.hire(login, role, unit)
+    with pytest.raises(Refused):
+        await village.desk.approve(login, number)
+    with pytest.raises(Refused, match="Không có cán bộ"):
+        await village.desk.approve("khong-ai", number)
+    assert await village.state(number) is State.IN_REVIEW
+
+
+async def test_an_officer_of_another_commune_is_told_that_there_is_none(village: Village) -> None:
+    number = await village.desk.draft(village.lan, village.wish())
+    stranger = village.staff.hire("hoang-van-tu", "admin", "duc-xuan")
+    for attempt in (
+        village.desk.submit(stranger, number),
+        village.control.cancel(stranger, number),
+        village.viewing.show(stranger, number),
+        village.desk.revise(stranger, number, village.wish()),
+    ):
+        with pytest.raises(Refused, match="Không có thông báo số"):
+            await attempt
+    with pytest.raises(Refused, match="không được gửi thông báo cho Xã Phủ Thông"):
+        await village.desk.draft(stranger, village.wish())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: replace(w, content=Content("Nội dung khác hẳn.")),
+        lambda w: replace(w, content=replace(w.content, category="tap-huan")),
+        lambda w: replace(w, audience=Audience(("phu-thong",), channels=("telegram",))),
+        lambda w: replace(w, urgent_reason="lũ lên nhanh"),
+        lambda w: replace(w, joins=True),
+    ],
+    ids=["text", "category", "audience", "urgency", "joins"],
+)
+async def test_a_change_after_the_yes_asks_again(village: Village, change: Any) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.approved()
+    await village.desk.revise(village.lan, number, change(village.wish()))
+    assert await village.state(number) is State.DRAFT
+    with pytest.raises(NotAllowed):
+        await village.control.send(village.lan, number)
+
+
+async def test_a_yes_holds_only_for_what_the_approver_saw(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.desk.draft(village.lan, village.wish())
+    await village.desk.submit(village.lan, number)
+    seen = (await village.desk.review(village.minh, number)).version
+    await village.desk.revise(village.lan, number, village.wish("Nội dung khác hẳn."))
+    await village.desk.submit(village.lan, number)
+    with pytest.raises(Refused, match="đã thay đổi so với bản đã xem"):
+        await village.desk.approve(village.minh, number, version=seen)
+    again = (await village.desk.review(village.minh, number)).version
+    await village.desk.approve(village.minh, number, version=again[:12])
+    assert await village.state(number) is State.APPROVED
+
+
+@pytest.mark.parametrize(
+    "column", [{"text": "khác"}, {"content": Content("Nội dung lậu.").as_json()}, {"forecast": {"audience": 9}}]
+)
+async def test_what_was_changed_behind_everybodys_back_is_not_sent(village: Village, column: dict[str, Any]) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.approved()
+    async with village.database.write() as connection:
+        await connection.execute(update(announcement).where(announcement.c.id == number).values(**column))
+    problem = await village.control.send(village.lan, number)
+    assert problem == "changed"
+    assert await village.state(number) is State.IN_REVIEW
+    channel = FakeChannel()
+    await village.run(channel).work()
+    assert channel.sent == []
+
+
+async def test_who_lost_the_right_meanwhile_sends_nothing(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.approved()
+    village.staff.roles[village.minh] = "viewer"
+    assert await village.control.send(village.lan, number) == "approver"
+    assert await village.state(number) is State.IN_REVIEW
+    await village.desk.approve(village.binh, number)
+    await village.control.schedule(village.lan, number, village.clock() + timedelta(hours=1))
+    village.staff.dismiss(village.lan)
+    village.clock.pass_(hours=1)
+    assert await village.due.begin_due() == []
+    assert await village.state(number) is State.CANCELLED
+
+
+async def test_an_audience_that_grew_is_another_one(village: Village) -> None:
+    await village.settle("phu-thong", 40)
+    number = await village.approved()
+    await village.settle("phu-thong", 20, first=100)
+    await village.control.schedule(village.lan, number, village.clock() + timedelta(hours=1))
+    village.clock.pass_(hours=2)
+    await village.settle("phu-thong", 1, first=500)
+    assert await village.due.begin_due() == []
+    shown = await village.viewing.show(village.minh, number)
+    assert (shown.progress.state, shown.problem, shown.forecast and shown.forecast["audience"]) == (
+        State.IN_REVIEW,
+        "grew",
+        61,
+    )
+    await village.desk.approve(village.minh, number)
+    assert await village.control.send(village.lan, number) is None
+
+
+async def test_too_late_is_refused_and_the_author_is_told(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    [lans_chat] = await village.settle("duc-xuan", 1)
+    village.staff.chats[village.lan] = lans_chat
+    number = await village.approved(village.wish(expires_at=village.clock() + timedelta(hours=3)))
+    await village.control.schedule(village.lan, number, village.clock() + timedelta(hours=2))
+    village.clock.pass_(hours=4)
+    assert await village.due.begin_due() == []
+    assert await village.state(number) is State.CANCELLED
+    assert (await village.viewing.show(village.lan, number)).problem == "too_late"
+    assert any("quá hạn" in notice for notice in await village.notices(lans_chat))
+    with pytest.raises(Refused, match="Hạn của thông báo đã qua"):
+        await village.approved(village.wish(expires_at=village.clock()))
+
+
+async def test_what_waits_for_a_process_that_was_away_for_days_is_given_up(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.approved()
+    await village.control.schedule(village.lan, number, village.clock() + timedelta(hours=2))
+    village.clock.pass_(days=4)
+    assert await village.due.begin_due() == []
+    assert await village.state(number) is State.CANCELLED
+
+
+async def test_at_night_what_is_due_waits_for_the_morning(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.approved()
+    with pytest.raises(Refused, match="giờ nghỉ đêm"):
+        await village.control.schedule(village.lan, number, datetime(2026, 11, 22, 23, 0, tzinfo=ZONE))
+    village.clock.now = datetime(2026, 11, 22, 22, 30, tzinfo=ZONE)
+    assert await village.control.send(village.lan, number) == "night"
+    assert await village.state(number) is State.SCHEDULED
+    village.clock.now = datetime(2026, 11, 23, 6, 0, 1, tzinfo=ZONE)
+    assert await village.due.begin_due() == [number]
+
+
+async def test_the_urgent_needs_a_reason_and_the_superiors_hear_of_it(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    [chat] = await village.settle("duc-xuan", 1)
+    village.staff.chats[village.binh] = chat
+    with pytest.raises(Refused, match="phải ghi lý do"):
+        await village.desk.draft(village.lan, village.wish(urgent_reason="gấp"))
+    number = await village.approved(
+        village.wish("Lũ lên nhanh, lên nhà văn hoá.", urgent_reason="lũ ống ở thượng nguồn")
+    )
+    [asked, told] = await village.notices(chat)
+    assert "chờ duyệt" in asked
+    assert "Lý do khẩn: lũ ống ở thượng nguồn" in told
+    approve = (await village.viewing.show(village.lan, number)).steps[-1]
+    assert approve.note is not None
+    assert "đã báo Ha Van Binh" in approve.note
+
+
+async def test_who_cannot_be_told_of_the_urgent_is_named(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    plan = await village.plan(text="Lũ lên nhanh.", urgent_reason="lũ ống ở thượng nguồn")
+    started = await village.control.announce(village.lan, plan)
+    [step] = (await village.viewing.show(village.lan, started.id)).steps
+    assert step.note is not None
+    assert "chưa báo được" in step.note
+    assert "Tran Van Minh" in step.note
+
+
+async def test_an_approver_returns_it_with_a_reason_and_the_author_hears_it(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    [chat] = await village.settle("duc-xuan", 1)
+    village.staff.chats[village.lan] = chat
+    number = await village.desk.draft(village.lan, village.wish())
+    await village.desk.submit(village.lan, number)
+    with pytest.raises(Refused, match="ghi lý do"):
+        await village.desk.send_back(village.minh, number, " ")
+    await village.desk.send_back(village.minh, number, "Sai ngày khám")
+    assert await village.state(number) is State.DRAFT
+    assert any("Sai ngày khám" in notice for notice in await village.notices(chat))
+
+
+async def test_pausing_holds_at_once_and_resuming_goes_on(village: Village) -> None:
+    await village.settle("phu-thong", 100)
+    number = await village.approved()
+    await village.control.send(village.lan, number)
+    at_pause = -1
+
+    from tests.bot.announcements.conftest import Doing
+
+    async def pauses(chat: str) -> None:
+        nonlocal at_pause
+        if chat == "phu-thong-5":
+            await village.control.pause(village.lan, number)
+            at_pause = len(channel.sent)
+
+    channel = Doing(on_send=pauses)
+    await village.run(channel).work()
+    assert await village.state(number) is State.PAUSED
+    assert len(channel.sent) <= at_pause + 20, "only what was on its way"
+    assert await village.store.close_finished() == []
+    await village.control.resume(village.lan, number)
+    await village.run(channel, owner="run-2").work()
+    assert len({chat for chat, _ in channel.sent}) == len(channel.sent) == 100
+    assert await village.store.close_finished() == [number]
+
+
+async def test_after_its_end_a_paused_one_does_not_go_on(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.approved(village.wish(expires_at=village.clock() + timedelta(hours=1)))
+    await village.control.send(village.lan, number)
+    await village.control.pause(village.lan, number)
+    village.clock.pass_(hours=2)
+    with pytest.raises(Refused, match="Hạn của thông báo đã qua"):
+        await village.control.resume(village.lan, number)
+    assert await village.store.expire() == 2
+    assert await village.store.close_finished() == [number]
+    assert (await village.progress(number)).counts == {"failed:expired": 2}
+
+
+async def test_a_commune_trusts_its_officer_until_somebody_says_otherwise(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    assert (await village.control.announce(village.lan, await village.plan())).sent
+    with pytest.raises(Refused, match="không được đặt quy định"):
+        await village.control.set_policy(village.lan, "phu-thong", second_person=True)
+    await village.control.set_policy(village.binh, "phu-thong", second_person=True)
+    waiting = await village.control.announce(village.lan, await village.plan(text="Mai họp thôn."), key="hop-thon")
+    assert not waiting.sent
+    assert await village.state(waiting.id) is State.IN_REVIEW
+    assert (
+        await village.control.announce(village.lan, await village.plan(text="Mai họp thôn."), key="hop-thon") == waiting
+    )
+
+
+async def test_nobody_speaks_to_the_whole_province_alone_if_there_is_a_second_person(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    plan = await village.plan("thai-nguyen")
+    assert (await village.control.announce(village.binh, plan)).sent, "there is nobody else who could approve it"
+    village.staff.hire("le-thi-hoa", "approver", "thai-nguyen")
+    plan = await village.plan("thai-nguyen", text="Toàn tỉnh diễn tập.")
+    assert not (await village.control.announce(village.binh, plan)).sent
+
+
+async def test_a_draft_holds_nobodys_number(village: Village) -> None:
+    with pytest.raises(Refused, match="số điện thoại di động"):
+        await village.desk.draft(village.lan, village.wish("Gọi ông Ba 0912 345 678"))
+    number = await village.desk.draft(village.lan, village.wish(""))
+    with pytest.raises(Refused, match="Chưa có nội dung"):
+        await village.desk.submit(village.lan, number)
+
+
+async def test_the_list_shows_ones_own_unit_and_below(village: Village) -> None:
+    mine = await village.desk.draft(village.lan, village.wish())
+    other = await village.desk.draft(village.binh, village.wish(unit="duc-xuan"))
+    assert [p.id for p in await village.viewing.listing(village.lan)] == [mine]
+    assert {p.id for p in await village.viewing.listing(village.binh)} == {mine, other}
+    assert await village.viewing.listing(village.binh, states=["closed"]) == []
+    assert TEXT in (await village.viewing.show(village.lan, mine)).wish.content.text
