@@ -74,6 +74,16 @@ class Record(Protocol):
     async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None: ...
 
 
+class Desk(Protocol):
+    """Takes the turns of officers who work from a conversation, before the dialogue sees them."""
+
+    def wants(self, said: Said, session: Session) -> bool:
+        """Say whether it may be one."""
+
+    async def turn(self, conversation_id: int, said: Said, session: Session) -> Turn | None:
+        """Return it; None if it is a citizen's after all."""
+
+
 class Turns:
     """Takes turns. One object a process; its `owner` name is the process's own."""
 
@@ -87,6 +97,7 @@ class Turns:
         owner: str,
         record: Record | None = None,
         direct: Callable[[str], bool] = lambda channel: channel == "web",
+        desk: Desk | None = None,
     ) -> None:
         self._database = database
         self._dialogue = dialogue
@@ -95,6 +106,7 @@ class Turns:
         self.owner = owner
         self._record = record
         self._direct = direct
+        self._desk = desk
 
     async def claim(self, limit: int = 20) -> list[int]:
         """Lease up to `limit` conversations that have something to do, the longest waiting first."""
@@ -185,7 +197,7 @@ class Turns:
             return False
         now = self._clock()
         try:
-            turn, confidence = self._turn(row, now.astimezone(ZONE).date())
+            turn, confidence = await self._turn(row, now.astimezone(ZONE).date())
             await self._finish(row, turn, confidence, now)
         except Exception as error:
             # The reason goes to the log and the row; the text of the message goes to neither.
@@ -193,7 +205,7 @@ class Turns:
             await self._failed(row, type(error).__name__, now)
         return True
 
-    def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
+    async def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
         # The column decides: it changes without a turn too, when a citizen blocks the bot.
         session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"], muted=muted_of(row["muted"]))
         kind, text = row["kind"], row["text"] or ""
@@ -207,6 +219,10 @@ class Turns:
             said = Said(unsupported=text or "unsupported")
         else:
             said = Said(text=text, personal=tuple(row["personal"]))
+        if self._desk is not None and self._desk.wants(said, session):
+            taken = await self._desk.turn(row["conversation_id"], said, session)
+            if taken is not None:
+                return taken, None
         understood = None
         if said.text and not said.personal and any(c.isalnum() for c in said.text):
             understood = self._understand(said.text)

@@ -123,6 +123,10 @@ class Server:
         self.bells = Bells()
         accounts: list[Channel] = [WebChannel(self.bells), *([self.telegram] if self.telegram else [])]
         self.channels = Channels({(c.name, c.account): c for c in accounts})
+        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
+        self.deliveries = wire(
+            settings, self.database, brain.places, self.channels, utc_now, accounts=self.accounts, packs=brain.packs
+        )
         self.turns = Turns(
             self.database,
             brain.dialogue,
@@ -130,10 +134,7 @@ class Server:
             clock=utc_now,
             owner=process_name(),
             record=Recorder(brain.places, settings.key(), turns_total),
-        )
-        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
-        self.deliveries = wire(
-            settings, self.database, brain.places, self.channels, utc_now, accounts=self.accounts, packs=brain.packs
+            desk=self.deliveries.chat_desk,
         )
         sender = Sender(
             self.database,
