@@ -135,6 +135,16 @@ class _Worked:
     """The citizen withdraws: everything about them is erased."""
 
 
+class Desk(Protocol):
+    """Takes the turns of officers who work from a conversation, before the dialogue sees them."""
+
+    def wants(self, said: Said, session: Session) -> bool:
+        """Say whether it may be one."""
+
+    async def turn(self, conversation_id: int, said: Said, session: Session) -> Turn | None:
+        """Return it; None if it is a citizen's after all."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Left:
     """What a conversation is left with."""
@@ -157,6 +167,7 @@ class Turns:
         record: Record | None = None,
         direct: Callable[[str], bool] = lambda channel: channel == "web",
         linking: Linking | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._database = database
         self._dialogue = dialogue
@@ -166,6 +177,7 @@ class Turns:
         self._record = record
         self._direct = direct
         self._linking = linking or Linking()
+        self._desk = desk
 
     async def accept(self, incoming: Incoming, *, take: bool = False) -> Stored:
         """Store a message; commit before returning (see `bot.inbox.accept`).
@@ -242,7 +254,9 @@ class Turns:
                     if done:
                         break  # What it stands on is changed by the turns before it: taken again when they are written.
                     said = replace(said, link=await self._facts(wish, held, now))
-                turn, confidence = self._turn(row, said, session, today, silent=silent)
+                turn, confidence = await self._at_desk(held, said, session, silent=silent), None
+                if turn is None:
+                    turn, confidence = self._turn(row, said, session, today, silent=silent)
             except Exception as error:
                 # The reason goes to the log and the row; the text of the message goes to neither.
                 log.exception("turn failed", extra={"inbox_id": row["id"]})
@@ -261,6 +275,12 @@ class Turns:
             if any(isinstance(effect, LinkEffect) for effect in turn.effects):
                 break  # So do those after it.
         return done, _Left(session, silent_until)
+
+    async def _at_desk(self, held: Work, said: Said | None, session: Session, *, silent: bool) -> Turn | None:
+        """The turn of an officer who works from this conversation; None for a citizen's."""
+        if self._desk is None or said is None or silent or not self._desk.wants(said, session):
+            return None
+        return await self._desk.turn(held.conversation_id, said, session)
 
     async def _facts(self, wish: Wish, held: Work, now: datetime) -> LinkFacts:
         """Look up what a turn about linking has to know."""

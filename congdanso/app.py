@@ -119,6 +119,10 @@ class Server:
         self.bells = Bells()
         web = WebChannel(self.bells)
         self.channels = Channels({(web.name, web.account): web})
+        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
+        self.deliveries = wire(
+            settings, self.database, brain.places, self.channels, utc_now, accounts=self.accounts, packs=brain.packs
+        )
         self.turns = Turns(
             self.database,
             brain.dialogue,
@@ -127,10 +131,7 @@ class Server:
             owner=uuid.uuid4().hex[:12],
             record=Recorder(brain.places, settings.key(), turns_total),
             linking=Linking(settings.key()),
-        )
-        self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
-        self.deliveries = wire(
-            settings, self.database, brain.places, self.channels, utc_now, accounts=self.accounts, packs=brain.packs
+            desk=self.deliveries.chat_desk,
         )
         sender = Sender(
             self.database,

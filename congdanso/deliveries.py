@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics import events
+from bot.announcements.chat import ChatDesk
 from bot.announcements.compose import Composer
 from bot.announcements.content import Shelf
 from bot.announcements.control import Control
@@ -116,6 +117,7 @@ class Deliveries:
     due: Due
     corrections: Corrections
     chats: Chats
+    chat_desk: ChatDesk
     durable: Durable
     limiter: RateLimiter
 
@@ -221,4 +223,10 @@ def wire(
     means = Means(store, PlainChannels(channels), limiter, clock, composer, rng=random.Random())
     durable = Durable(means, system_url=settings.system_url(), executor=process_name(), chores=chores)
     control, viewing = Control(desk, due, corrections), Viewing(desk, shows())
-    return Deliveries(announcements, desk, control, viewing, due, corrections, chats, durable, limiter)
+
+    async def use_code(code: str, conversation_id: int) -> str | None:
+        officer = await chats.use_code(code, conversation_id)
+        return None if officer is None else officer.name
+
+    chat_desk = ChatDesk(desk, control, viewing, use_code, chats.unlink)
+    return Deliveries(announcements, desk, control, viewing, due, corrections, chats, chat_desk, durable, limiter)

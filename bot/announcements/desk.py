@@ -22,7 +22,8 @@ from bot.announcements.planning import Plan, Wish, wish_of
 from bot.announcements.service import row_of
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement, saved_audience
-from bot.announcements.texts import told
+from bot.announcements.texts import say, told
+from bot.conversation.model import Button
 from content.places import slug_of, within
 
 LONGEST_TITLE: Final = 120
@@ -158,7 +159,8 @@ class Desk(Office):
         async with self.planner.database.write() as connection:
             if wish.urgent_reason is not None:
                 note = "; ".join(filter(None, (note, await self.told_of_urgent(connection, row, actor))))
-            await self.tell_author(connection, row, "approved", name=actor.name)
+            go = (Button(say("send_button"), f"w:send:{announcement_id}"),)
+            await self.tell_author(connection, row, "approved", go, name=actor.name)
             moved = await move(
                 connection,
                 announcement_id,

@@ -117,12 +117,19 @@ class Office:
         )  # fmt: skip
         return await notices.tell(connection, self.officers, people, text, self.now())
 
-    async def tell_author(self, connection: AsyncConnection, row: RowMapping, key: str, **values: object) -> None:
+    async def tell_author(
+        self,
+        connection: AsyncConnection,
+        row: RowMapping,
+        key: str,
+        buttons: tuple[Button, ...] = (),
+        **values: object,
+    ) -> None:
         """Tell an announcement's author something."""
         author = await self.officers.find(row["author"])
         if author is not None:
             text = told("notices", key, id=row["id"], unit=unit_title(self.places, row["unit"]), **values)
-            await notices.tell(connection, self.officers, [author], text, self.now())
+            await notices.tell(connection, self.officers, [author], text, self.now(), buttons)
 
     async def tell_approvers(self, connection: AsyncConnection, row: RowMapping, actor: Actor, text: str) -> str:
         """Ask those who may approve; return whom, in words."""
