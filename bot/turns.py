@@ -443,9 +443,11 @@ def _session_of(row: Mapping[str, Any]) -> Session:
     """The session of a conversation. The columns decide: they change without a turn too, when a citizen blocks the bot or
     chooses on a linked channel.
     """
+    kept = Session.from_dict(dict(row["session"]))
     return replace(
-        Session.from_dict(dict(row["session"])),
-        ward=row["ward"],
+        kept,
+        # Where nothing was chosen, the commune whose leaflet or site somebody came from.
+        ward=row["ward"] or kept.ward,
         subscribed=row["subscribed"],
         muted=muted_of(row["muted"]),
         consented=row["consented_at"] is not None,
