@@ -322,6 +322,7 @@ def create(
                 desk=deliveries.desk,
                 control=deliveries.control,
                 viewing=deliveries.viewing,
+                reporting=deliveries.reporting,
                 clock=utc_now,
                 secret_key=settings.key().decode(),
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -53,4 +54,6 @@ def keep(modules: Iterable[ModuleType] | None = None) -> subprocess.Popen[bytes]
     assert process.stdin is not None
     process.stdin.write("\n".join(map(str, files)).encode())
     process.stdin.close()
+    # Somebody has to hear of its end, and nobody may wait for it.
+    threading.Thread(target=process.wait, daemon=True).start()
     return process

@@ -24,6 +24,7 @@ from bot.announcements.durable import Durable
 from bot.announcements.lanes import Lane
 from bot.announcements.planning import Planner
 from bot.announcements.rates import RateLimiter
+from bot.announcements.report import Reporting
 from bot.announcements.rows import DeliveryEnded
 from bot.announcements.service import Announcements
 from bot.announcements.store import Store, replies_waiting
@@ -114,6 +115,7 @@ class Deliveries:
     desk: Desk
     control: Control
     viewing: Viewing
+    reporting: Reporting
     due: Due
     corrections: Corrections
     chats: Chats
@@ -223,10 +225,13 @@ def wire(
     means = Means(store, PlainChannels(channels), limiter, clock, composer, rng=random.Random())
     durable = Durable(means, system_url=settings.system_url(), executor=process_name(), chores=chores)
     control, viewing = Control(desk, due, corrections), Viewing(desk, shows())
+    reporting = Reporting(announcements, officers)
 
     async def use_code(code: str, conversation_id: int) -> str | None:
         officer = await chats.use_code(code, conversation_id)
         return None if officer is None else officer.name
 
     chat_desk = ChatDesk(desk, control, viewing, use_code, chats.unlink)
-    return Deliveries(announcements, desk, control, viewing, due, corrections, chats, chat_desk, durable, limiter)
+    return Deliveries(
+        announcements, desk, control, viewing, reporting, due, corrections, chats, chat_desk, durable, limiter
+    )

@@ -6,12 +6,14 @@ alone changes nothing: the request has to carry the page's form token too, so th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +25,7 @@ from bot.announcements.lifecycle import NotAllowed
 from bot.announcements.people import ANNOUNCE, SEE
 from bot.announcements.planning import Plan, Wish
 from bot.announcements.reading import Progress
+from bot.announcements.report import Reporting
 from bot.announcements.schedules import BadSchedule, repeat_of
 from bot.announcements.viewing import Viewing
 from bot.clock import ZONE, Clock
@@ -33,6 +36,7 @@ from console.sessions import API_COOKIE, Forms, cookie_of
 
 PREFIX: Final = "/api/announcements"
 SAFE: Final = ("GET", "HEAD")
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORM_HEADER: Final = "X-Form-Token"
 Text = Annotated[str, Field(max_length=8_000)]
 Short = Annotated[str, Field(max_length=500)]
@@ -118,6 +122,7 @@ class Rooms:
     desk: Desk
     control: Control
     viewing: Viewing
+    reporting: Reporting
     clock: Clock
     secret_key: str
 
@@ -186,6 +191,21 @@ def _reading(routes: APIRouter, rooms: Rooms) -> None:
     async def show(officer: Who, number: int) -> dict[str, Any]:
         """One announcement with its history."""
         return (await rooms.viewing.show(officer.login, number)).as_json()
+
+    @routes.get("/{number}/report")
+    async def report(officer: Who, number: int) -> dict[str, Any]:
+        """Funnel, reasons, communes and channels, what people did, earlier ones."""
+        return (await rooms.reporting.report(officer.login, number)).as_json()
+
+    @routes.get("/{number}/report.xlsx")
+    async def workbook(officer: Who, number: int) -> Response:
+        """The report as a workbook."""
+        found = await rooms.reporting.report(officer.login, number)
+        book = BytesIO()
+        await asyncio.to_thread(rooms.reporting.write_xlsx, found, book)
+        name = f'attachment; filename="thong-bao-{number}.xlsx"'
+        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
+        return Response(book.getvalue(), media_type=XLSX, headers=headers)
 
     @routes.get("/{number}/preview")
     async def preview(officer: Who, number: int) -> list[dict[str, Any]]:

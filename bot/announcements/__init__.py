@@ -1,5 +1,7 @@
-"""How an announcement travels to the citizens of a unit.
+"""How an announcement travels to citizens, from an officer's first word to each recipient's result.
 
-`service` is what an officer does (look, try, start, stop, ask how it stands), `durable` is what a process runs; the rest is
-theirs. Who may announce, and who approved, is decided above.
+For officers: `desk` (write, review), `control` (schedule, send, hold, take back), `viewing`, `report`, `chat` (the same from a
+conversation). What time does: `due`, `corrections`, `durable`, `chores`. What is said to whom: `content`, `compose`, `audience`,
+`selecting`, `forecast`, `planning`. How it leaves: `delivering`, `store`, `lanes`, `rates`, `respect`, `linked`. What became of it:
+`states`, `attribution`, `reading`. Which moves there are: `lifecycle`. Who may what is asked of the floor above (`people`).
 """

@@ -321,6 +321,27 @@ def list_(officer: str | None, states: tuple[str, ...], as_json: bool) -> None:
 
 
 @announce.command()
+@number
+@officer
+@as_json
+@click.option("--xlsx", type=click.Path(dir_okay=False, path_type=Path), help="ghi ra tệp bảng tính")
+def report(number: int, officer: str | None, as_json: bool, xlsx: Path | None) -> None:
+    """Báo cáo một thông báo: phễu, lý do, theo xã và kênh, so với các lần trước."""
+
+    async def work(desk: Any, login: str) -> None:
+        reporting = desk.deliveries.reporting
+        found = await reporting.report(login, number)
+        if xlsx is not None:
+            await asyncio.to_thread(reporting.write_xlsx, found, xlsx)
+        if as_json:
+            print_json(found.as_json())
+        else:
+            click.echo("\n".join(reporting.lines(found)))
+
+    as_officer(officer, work)
+
+
+@announce.command()
 @officer
 @click.option("--unit", required=True)
 @click.option("--second-person/--one-person", required=True, help="có cần người thứ hai duyệt không")

@@ -69,6 +69,9 @@ async def test_the_whole_way_over_the_api(server: Server, browser: httpx.AsyncCl
     shown = (await browser.get(f"{API}/{number}", headers=minh)).json()
     assert (shown["recipients"], shown["approver"]) == (3, "minh")
     assert [row["id"] for row in (await browser.get(API, headers=minh)).json()] == [number]
+    assert (await browser.get(f"{API}/{number}/report", headers=minh)).json()["funnel"]["audience"] == 3
+    book = await browser.get(f"{API}/{number}/report.xlsx", headers=minh)
+    assert book.content.startswith(b"PK")
     recalled = await browser.post(f"{API}/{number}/recall", json={"reason": "Nhầm ngày"}, headers=lan)
     assert recalled.json()["state"] == "recalled"
 

@@ -1,0 +1,264 @@
+"""The report of one announcement: funnel, reasons, communes and channels, what people did, and how earlier ones did.
+
+Everything is a sum made by the database. A commune's small numbers of what people did are not shown to others (`LEAST`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.announcements.office import Office
+from bot.announcements.people import SEE
+from bot.announcements.reading import Progress, progress_of
+from bot.announcements.states import RECEIVED, AnnouncementState, DeliveryState
+from bot.announcements.tables import announcement, count, delivery
+from bot.announcements.texts import grouped, say, state_in_words, told
+from content.places import unit_title
+
+EARLIER: Final = 5
+LEAST: Final = 5
+"""Fewer people of one commune than this who did something are not told to another unit's officer."""
+_LEFT: Final = (*RECEIVED, DeliveryState.WAITING_FOR_VISIT, DeliveryState.UNCERTAIN, DeliveryState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One commune or one channel. `used` None: too few to be told."""
+
+    key: str
+    recipients: int
+    accepted: int
+    not_sent: int
+    used: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One announcement's figures."""
+
+    progress: Progress
+    funnel: tuple[tuple[str, int], ...]
+    """From the audience to who did something: keys of the catalogue, each step a part of the one before."""
+    reasons: Mapping[str, int]
+    by_unit: tuple[Row, ...]
+    by_channel: tuple[Row, ...]
+    used: Mapping[str, int]
+    """What people did: reply, read, join, ask, link-1 …"""
+    earlier: tuple[Progress, ...]
+
+    @property
+    def share(self) -> float | None:
+        """Accepted among the audience, 0 to 1."""
+        return share_of(self.progress)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures for programs."""
+        return {
+            "id": self.progress.id,
+            "state": self.progress.state.value,
+            "funnel": dict(self.funnel),
+            "reasons": dict(self.reasons),
+            "by_unit": [_row(r) for r in self.by_unit],
+            "by_channel": [_row(r) for r in self.by_channel],
+            "used": dict(self.used),
+            "accepted_share": None if self.share is None else round(self.share, 4),
+            "earlier": [
+                {"id": p.id, "recipients": p.audience, "accepted_share": _rounded(share_of(p))} for p in self.earlier
+            ],
+        }
+
+
+class Reporting(Office):
+    """Makes reports for officers."""
+
+    async def report(self, login: str, announcement_id: int) -> Report:
+        """Return the report of an announcement.
+
+        Raises:
+            Refused: there is none that this officer may see.
+        """
+        actor, row = await self.of(login, announcement_id, SEE)
+        database = self.planner.database
+        [progress] = await progress_of(database, announcement.c.id == announcement_id, 1)
+        before = (
+            (announcement.c.unit == row["unit"])
+            & (announcement.c.id < announcement_id)
+            & (announcement.c.kind == "plain")
+            & announcement.c.state.in_((AnnouncementState.CLOSED, AnnouncementState.RECALLED))
+        )
+        earlier = await progress_of(database, before, EARLIER)
+        async with database.read() as connection:
+            by_ward = await _groups(connection, announcement_id, delivery.c.ward)
+            by_channel = await _groups(connection, announcement_id, delivery.c.channel)
+            used = await _used(connection, announcement_id, count.c.what)
+            used_units = await _used(connection, announcement_id, count.c.unit)
+            used_channels = await _used(connection, announcement_id, count.c.channel)
+        slugs = {ward.code: ward.slug for ward in self.places.wards()}
+        units = tuple(
+            Row(
+                slugs.get(key or "", ""), recipients, accepted, not_sent,
+                _told(used_units.get(slugs.get(key or "", ""), 0), own=slugs.get(key or "") == actor.unit),
+            )
+            for key, recipients, accepted, not_sent in by_ward
+        )  # fmt: skip
+        channels = tuple(
+            Row(key or "", recipients, accepted, not_sent, used_channels.get(key or "", 0))
+            for key, recipients, accepted, not_sent in by_channel
+        )
+        reasons = {coded: n for coded, n in progress.counts.items() if ":" in coded}
+        return Report(progress, _funnel(progress), reasons, units, channels, used, tuple(earlier))
+
+    def lines(self, report: Report) -> list[str]:
+        """Return a report as lines for a terminal."""
+        lines = [say("show_head", number=report.progress.id, state=told("announcement_states", report.progress.state))]
+        lines += [f"  {told('funnel', key).ljust(36)}{grouped(number):>10}" for key, number in report.funnel]
+        for title, entries in (
+            ("reasons", [(state_in_words(coded), n) for coded, n in report.reasons.items()]),
+            ("used", [(use_in_words(what), n) for what, n in report.used.items()]),
+        ):
+            if entries:
+                lines.append(told("report", title))
+                lines += [f"  {grouped(n):>8}  {words}" for words, n in entries]
+        for title, rows, name in (
+            ("by_channel", report.by_channel, self._channel),
+            ("by_unit", report.by_unit, self._unit),
+        ):
+            lines.append(told("report", title))
+            lines += [f"  {name(r.key).ljust(30)}{grouped(r.accepted):>8}/{grouped(r.recipients)}" for r in rows]
+        if report.earlier:
+            lines.append(told("report", "earlier"))
+            lines += [f"  {p.id:>6}  {_percent(share_of(p))}" for p in (report.progress, *report.earlier)]
+        return lines
+
+    def write_xlsx(self, report: Report, target: Path | BytesIO) -> None:
+        """Write a workbook, one sheet for each table; numbers are numbers, texts are never formulas.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        import xlsxwriter
+        from xlsxwriter.exceptions import FileCreateError
+
+        options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+        book = xlsxwriter.Workbook(target if isinstance(target, BytesIO) else str(target), options)
+        bold = book.add_format({"bold": True, "bottom": 1})
+        shares = book.add_format({"num_format": "0.0%"})
+
+        def sheet(key: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+            page = book.add_worksheet(told("report", f"sheet_{key}"))
+            page.freeze_panes(1, 0)
+            for i, column in enumerate(columns):
+                page.write_string(0, i, told("report", f"column_{column}"), bold)
+                page.set_column(i, i, 40 if i == 0 else 16)
+            for i, row in enumerate(rows, 1):
+                for j, value in enumerate(row):
+                    if isinstance(value, float):
+                        page.write_number(i, j, value, shares)
+                    elif isinstance(value, int):
+                        page.write_number(i, j, value)
+                    else:
+                        page.write_string(i, j, told("report", "hidden") if value is None else str(value))
+
+        sheet("funnel", ("step", "number"), [(told("funnel", key), n) for key, n in report.funnel])
+        sheet("reasons", ("reason", "number"), [(state_in_words(coded), n) for coded, n in report.reasons.items()])
+        sheet("used", ("use", "number"), [(use_in_words(what), n) for what, n in report.used.items()])
+        columns = ("recipients", "accepted", "not_sent", "uses")
+        sheet("channels", ("channel", *columns), [(self._channel(r.key), *_cells(r)) for r in report.by_channel])
+        sheet("units", ("unit", *columns), [(self._unit(r.key), *_cells(r)) for r in report.by_unit])
+        sheet(
+            "earlier",
+            ("number", "recipients", "share"),
+            [(str(p.id), p.audience, share_of(p) or 0.0) for p in (report.progress, *report.earlier)],
+        )
+        try:
+            book.close()
+        except FileCreateError as error:
+            raise OSError(str(error)) from error
+
+    def _unit(self, slug: str) -> str:
+        return unit_title(self.places, slug or None)
+
+    @staticmethod
+    def _channel(channel: str) -> str:
+        try:
+            return told("channels", channel)
+        except KeyError:
+            return channel
+
+
+def share_of(progress: Progress) -> float | None:
+    """Return what a channel accepted among an announcement's audience."""
+    accepted = sum(progress.counts.get(state, 0) for state in RECEIVED)
+    return accepted / progress.audience if progress.audience else None
+
+
+def use_in_words(what: str) -> str:
+    """Return what people did as an officer reads it: "link-2" is "bấm đường dẫn ở nút 2"."""
+    kind, _, number = what.partition("-")
+    return told("uses", kind, number=number) if number else told("uses", kind)
+
+
+def _funnel(progress: Progress) -> tuple[tuple[str, int], ...]:
+    """Each step counts who got at least so far."""
+    counts: dict[str, int] = {}
+    for coded, number in progress.counts.items():
+        state = coded.partition(":")[0]
+        counts[state] = counts.get(state, 0) + number
+    steps = [("audience", progress.audience), ("left", sum(counts.get(state, 0) for state in _LEFT))]
+    for i, state in enumerate(RECEIVED):
+        steps.append((state.value, sum(counts.get(s, 0) for s in RECEIVED[i:])))
+    return tuple(steps)
+
+
+async def _groups(
+    connection: AsyncConnection, announcement_id: int, column: Any
+) -> list[tuple[str | None, int, int, int]]:
+    accepted = func.sum(case((delivery.c.state.in_(RECEIVED), 1), else_=0))
+    not_sent = func.sum(case((delivery.c.state.in_((DeliveryState.FAILED, DeliveryState.SKIPPED)), 1), else_=0))
+    query = (
+        select(column, func.count().label("number"), accepted, not_sent)
+        .where(delivery.c.announcement_id == announcement_id)
+        .group_by(column)
+        .order_by(func.count().desc(), column)
+    )
+    rows = (await connection.execute(query)).all()
+    return [(r[0], int(r[1]), int(r[2] or 0), int(r[3] or 0)) for r in rows]
+
+
+async def _used(connection: AsyncConnection, announcement_id: int, column: Any) -> dict[str, int]:
+    query = (
+        select(column, func.sum(count.c.number))
+        .where(count.c.announcement_id == announcement_id)
+        .group_by(column)
+        .order_by(column)
+    )
+    return {key: int(number) for key, number in (await connection.execute(query)).all()}
+
+
+def _told(number: int, *, own: bool) -> int | None:
+    return number if own or number == 0 or number >= LEAST else None
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "key": row.key, "recipients": row.recipients, "accepted": row.accepted, "not_sent": row.not_sent, "used": row.used,
+    }  # fmt: skip
+
+
+def _cells(row: Row) -> tuple[int | None, ...]:
+    return row.recipients, row.accepted, row.not_sent, row.used
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}%".replace(".", ",")
