@@ -41,7 +41,8 @@ def main_figures(report: Report) -> dict[str, float]:
     """Return the figures by which two models are compared; each is better the higher it is."""
     found = {f"first: {name}": row.first for name, row in report.accuracy.items()}
     found |= {f"first: {name} (telling)": row.first for name, row in report.kinds.items() if name != "plain"}
-    found |= {"first three: clean": report.accuracy["clean"].first_three, "aspect": report.aspect}
+    found |= {"first three: clean": report.accuracy["clean"].first_three}
+    found |= {"aspect": report.aspect} if report.aspect is not None else {}
     found |= {f"AUROC: {name}": scope.auroc for name, scope in report.scope.items()}
     return found | {"in-scope messages let in": 1 - report.refused_in_scope}
 

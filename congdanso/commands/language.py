@@ -11,17 +11,38 @@ import click
 from congdanso.commands.base import Failure, load_engine, print_json
 from congdanso.settings import Settings
 
+_MODEL = click.option(
+    "--model",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="tệp mô hình .tar.gz khác, thay cho mô hình của kênh",
+)
+
 
 @click.command()
 @click.option("--force", is_flag=True, help="huấn luyện lại và dùng cả khi mô hình mới kém hơn")
-def train(force: bool) -> None:
-    """Huấn luyện mô hình ngôn ngữ cho dữ liệu hiện có."""
+@click.option(
+    "--data",
+    type=click.Path(exists=True, path_type=Path),
+    help="thư mục (hoặc tệp) dữ liệu Rasa NLU khác, cần kèm --model",
+)
+@_MODEL
+def train(force: bool, data: Path | None, model: Path | None) -> None:
+    """Huấn luyện mô hình ngôn ngữ cho dữ liệu hiện có, hoặc cho dữ liệu khác (--data, --model)."""
     from congdanso import bytecode
     from congdanso import model as models
-    from congdanso.training import Worse, train_checked
+    from congdanso.training import Worse, train_checked, train_other
     from content.places import load_places
 
     settings = Settings()
+    if (data is None) != (model is None):
+        raise Failure("--data và --model đi cùng nhau")
+    if data is not None and model is not None:
+        try:
+            told = train_other(data, model, settings.data_dir / "models" / "vectors.npz")
+        except ValueError as error:
+            raise Failure(str(error)) from error
+        click.echo(told, err=True)
+        return
     places = load_places(settings.province)
     archive = models.model_file(settings, places)
     if archive.is_file() and not force:
@@ -40,15 +61,18 @@ def train(force: bool) -> None:
     "--file",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="tệp câu<TAB>chủ đề[<TAB>khía cạnh]",
+    help="tệp câu<TAB>chủ đề[<TAB>khía cạnh], hoặc tệp Rasa NLU",
 )
+@_MODEL
 @click.option("--json", "as_json", is_flag=True)
-def evaluate(file: Path | None, as_json: bool) -> None:
+def evaluate(file: Path | None, model: Path | None, as_json: bool) -> None:
     """Đo mô hình trên phần để riêng, hoặc trên một tệp."""
     from congdanso.training import measure
 
     settings = Settings()
-    engine = load_engine(settings)
+    if model is not None and file is None:
+        raise Failure("--model cần kèm --file")
+    engine = load_engine(settings, model)
     try:
         report = measure(engine, file)
     except ValueError as error:
