@@ -295,8 +295,10 @@ class Dialogue:
         readings = [u]
         if self._understand is not None:
             core = " ".join(w for w in m.said.text.split() if choices.fold(w) not in SWITCH_FILLERS)
-            readings += [self._understand(core)]
-            readings += [self._understand(f"{core} {name}") for name in (known.label, *known.names[:1])]
+            alone = self._understand(core)
+            if alone.in_scope and alone.topic in self.library and alone.confidence >= context.SURE:
+                return alone.topic if alone.topic != topic else None
+            readings += [alone, *(self._understand(f"{core} {name}") for name in (known.label, *known.names[:1]))]
         scores: dict[str, float] = {}
         for reading in readings:
             for slug, p in (

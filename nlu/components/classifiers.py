@@ -23,7 +23,7 @@ from nlu.understanding import ASPECTS as ALL_ASPECTS
 
 GENERAL: Final = ALL_ASPECTS.index("tong-quan")
 LEAST_REFUSAL: Final = 0.1
-"""Whatever the training data say, nothing is refused below this probability of being out of scope."""
+"""Whatever the training data say, nothing is refused where being out of scope is so much less likely than the best topic."""
 
 
 class TopicClassifier(TrainedComponent):
@@ -35,7 +35,7 @@ class TopicClassifier(TrainedComponent):
     """
 
     defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 2,
+        "epochs": 3,
         # A handful of examples is gone through more often, until so many steps are made.
         "least_steps": 240,
         "rate": 0.5,
@@ -104,12 +104,13 @@ class TopicClassifier(TrainedComponent):
         return linear.train(matrix, targets, sample_weights=importance, **settings)
 
     def _threshold(self, probabilities: Floats, labels: NDArray[np.int64]) -> float:
-        """The probability of being out of scope that `wrongly_refused` of the in-scope examples reach."""
+        """The odds of being out of scope against the best topic that `wrongly_refused` of the in-scope examples reach, as a share."""
         outside = np.array([name in (FAR, NEAR) for name in self.classes])
-        inside = probabilities[~outside[labels]][:, outside].sum(axis=1)
-        if not len(inside):
+        inside = probabilities[~outside[labels]]
+        if not len(inside) or not outside.any():
             return 0.5
-        return max(LEAST_REFUSAL, float(np.quantile(inside, 1 - self.config["wrongly_refused"])))
+        strange, best = inside[:, outside].sum(axis=1), inside[:, ~outside].max(axis=1)
+        return max(LEAST_REFUSAL, float(np.quantile(strange / (strange + best), 1 - self.config["wrongly_refused"])))
 
     def understand(self, message: Message) -> None:
         probabilities = self.model.softmax(*message.get(ROW))
