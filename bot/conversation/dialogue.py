@@ -34,8 +34,8 @@ from nlu.understanding import FOLLOW_UP, Understanding
 
 CLARIFY_BELOW: Final = 0.45
 """Below this probability the bot asks back instead of answering …"""
-CLARIFY_MARGIN: Final = 0.12
-"""… or when the second topic comes this close to the first."""
+CLARIFY_RATIO: Final = 0.4
+"""… or when the second topic is more than so many times as likely as the first: "sang tên" may be the car's or the land's."""
 OPTION_FLOOR: Final = 0.03
 """A topic less probable than this is not offered."""
 OPTIONS: Final = 4
@@ -340,7 +340,7 @@ class Dialogue:
         likely = [(slug, p) for slug, p in ranked if slug is not None and slug in self.library and p >= OPTION_FLOOR]
         if not likely:
             return self._unknown(m)
-        clear = likely[0][1] >= CLARIFY_BELOW and (len(likely) < 2 or likely[0][1] - likely[1][1] >= CLARIFY_MARGIN)
+        clear = likely[0][1] >= CLARIFY_BELOW and (len(likely) < 2 or likely[1][1] <= CLARIFY_RATIO * likely[0][1])
         if clear or len(likely) < 2:
             return None
         asked = next((a for a in u.aspects if a != "tong-quan"), None)
