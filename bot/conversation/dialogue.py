@@ -34,7 +34,7 @@ from nlu.understanding import FOLLOW_UP, Understanding
 
 CLARIFY_BELOW: Final = 0.45
 """Below this probability the bot asks back instead of answering …"""
-CLARIFY_RATIO: Final = 0.4
+CLARIFY_RATIO: Final = 0.45
 """… or when the second topic is more than so many times as likely as the first: "sang tên" may be the car's or the land's."""
 OPTION_FLOOR: Final = 0.03
 """A topic less probable than this is not offered."""
@@ -188,10 +188,15 @@ class Dialogue:
 
     @staticmethod
     def _likeliest(m: Moment, options: tuple[Button, ...]) -> Button | None:
-        """The offered topic that a few words speak for most: asked which of these, people name one in their own words."""
+        """The offered topic that a few words speak for most: asked which of these, people name one in their own words.
+
+        Or they ask on, as if the first had been answered; then it is the first, asked for what they ask.
+        """
         if m.understanding is None or len(m.folded.split()) > ANSWER_WORDS:
             return None
         u = m.understanding
+        if u.intent == FOLLOW_UP and u.aspect is not None:
+            return replace(options[0], payload=":".join((*options[0].payload.split(":")[:2], u.aspect)))
         likely = {a.topic: a.confidence for a in u.alternatives}
         if u.topic is not None and u.in_scope:
             likely[u.topic] = u.confidence
