@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.tables import event
@@ -110,9 +110,10 @@ def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
     return hmac.new(key, f"{day}:{conversation_id}".encode(), hashlib.sha256).hexdigest()[:16]
 
 
-async def record(connection: AsyncConnection, happened: Event) -> None:
-    """Append one event in the caller's transaction."""
-    await record_many(connection, [happened])
+def append(connection: Connection, happened: Sequence[Event]) -> None:
+    """Append events in the caller's unit of work (see `record_many`)."""
+    if happened:
+        connection.execute(insert(event), [_row(one) for one in happened])
 
 
 async def record_many(connection: AsyncConnection, happened: Sequence[Event]) -> None:

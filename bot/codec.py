@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from bot.conversation.model import Attachment, Button, Reply, SourceLine
+
+_USUAL: Final[dict[str, Any]] = {"first": 1, "about": "", "in_place": False}
+"""What a reply mostly has, and is then not written out."""
 
 
 def reply_to_json(reply: Reply) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def reply_to_json(reply: Reply) -> dict[str, Any]:
         "source": None
         if source is None
         else {"title": source.title, "url": source.url, "seen_on": source.seen_on.isoformat()},
-    }
+    } | {name: value for name, usual in _USUAL.items() if (value := getattr(reply, name)) != usual}
 
 
 def reply_from_json(state: dict[str, Any]) -> Reply:
@@ -33,4 +36,7 @@ def reply_from_json(state: dict[str, Any]) -> Reply:
         source=None
         if source is None
         else SourceLine(source["title"], source["url"], date.fromisoformat(source["seen_on"])),
+        first=state.get("first", _USUAL["first"]),
+        about=state.get("about", _USUAL["about"]),
+        in_place=state.get("in_place", _USUAL["in_place"]),
     )

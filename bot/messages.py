@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -11,6 +12,8 @@ from nlu import personal
 
 MAX_TEXT: Final = 4000
 """Characters kept of one message; what is longer was pasted, not asked."""
+ACTS: Final = frozenset({"text", "button", "opened", "resumed", "unsupported"})
+"""Kinds by which a citizen turns to us; only these count as having been seen, and as coming back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,9 @@ class Address:
 class Incoming:
     """One thing a citizen did, as a channel's `parse` reads it. `update_id` is unique within the channel account.
 
-    `kind` is text, button, opened, stopped, resumed or unsupported; `text` is a text, a button's payload, or the payload of a link.
+    `kind` is one of `ACTS`, or stopped (left the bot), withdrawn (asks that everything about them be erased), taken_over (a
+    human officer wrote to them with the messenger's own tool). `text` is a text, a button's payload, or the payload of a link.
+    `received_at` is when it happened where the messenger says so.
     """
 
     address: Address
@@ -36,6 +41,8 @@ class Incoming:
     received_at: datetime
     personal: tuple[str, ...] = ()
     truncated: bool = False
+    ref: str = ""
+    """The messenger's id of the message whose button was pressed."""
 
 
 def masked(incoming: Incoming) -> Incoming:
@@ -56,6 +63,22 @@ def masked(incoming: Incoming) -> Incoming:
         tuple(k for k in kinds if k in personal.REFUSED),
         len(incoming.text) > MAX_TEXT,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A messenger says that something we sent reached a phone (`delivered`) or was looked at (`seen`).
+
+    `external_ids` are the ids of `Sent`; `tracking_id` is a name that we gave a message ourselves, "" if we gave none.
+    Who it was is not in it.
+    """
+
+    channel: str
+    account: str
+    state: str
+    external_ids: tuple[str, ...]
+    tracking_id: str
+    at: datetime
 
 
 # What became of one attempt to send. A channel classifies; the sender decides what to do about it.
@@ -151,11 +174,40 @@ class Channel(Protocol):
         """Deliver one reply; every failure of the messenger comes back as a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """The channel accounts of this process, by channel and account."""
+class EditingChannel(Channel, Protocol):
+    """A channel account whose `capabilities.edits`."""
 
-    by_key: dict[tuple[str, str], Channel] = field(default_factory=dict)
+    async def edit(self, chat: str, message: str, reply: Reply) -> Outcome:
+        """Put a reply in the place of a message; Rejected where that cannot be."""
+
+
+class Channels:
+    """The channel accounts of this process, by channel and account. They come and go while it runs."""
+
+    def __init__(self, by_key: Mapping[tuple[str, str], Channel] | None = None) -> None:
+        self._by_key: dict[tuple[str, str], Channel] = dict(by_key or {})
+        self._held: Mapping[tuple[str, str], datetime] = {}
 
     def get(self, channel: str, account: str) -> Channel | None:
-        return self.by_key.get((channel, account))
+        """Return one account; None if this process does not have it."""
+        return self._by_key.get((channel, account))
+
+    def present(self) -> list[tuple[str, str]]:
+        """Return channel and account of what there is now."""
+        return sorted(self._by_key)
+
+    def held_until(self, channel: str, account: str) -> datetime | None:
+        """Return until when a messenger asked an account to wait, whichever process heard it."""
+        return self._held.get((channel, account))
+
+    def hold(self, held: Mapping[tuple[str, str], datetime]) -> None:
+        """Take over what all processes were told."""
+        self._held = held
+
+    def put(self, channel: Channel) -> None:
+        """Add or replace an account."""
+        self._by_key[channel.name, channel.account] = channel
+
+    def remove(self, channel: str, account: str) -> None:
+        """Take an account out; what is on its way through it ends by itself."""
+        self._by_key.pop((channel, account), None)

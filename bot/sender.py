@@ -1,4 +1,4 @@
-"""Sends what is queued for a conversation, in order, and acts on what the messenger says.
+"""Sends the replies of a conversation in hand, in order, and acts on what the messenger says.
 
 An answer whose fate is unknown is sent again: twice is better than never. (Announcements decide otherwise, in their own room.)
 """
@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, bindparam, or_, update
 
+from bot import work
 from bot.clock import Clock
-from bot.codec import reply_from_json
 from bot.messages import (
     Channels,
     ContactStopped,
+    EditingChannel,
     LeftForPickup,
     Misconfigured,
     Moved,
@@ -28,14 +30,19 @@ from bot.messages import (
     Sent,
     Transient,
 )
+from bot.pace import Paces
 from bot.storage.database import Database
-from bot.storage.tables import conversation, outbox
+from bot.storage.tables import channel_account, conversation, outbox
+from bot.turns import Leaving
+from bot.work import Work
 
 SEND_TIMEOUT: Final = 35.0
 """Seconds for one attempt, the messenger's own slowness included."""
 MAX_ATTEMPTS: Final = 8
 BACKOFF: Final = (1, 4, 15, 60, 180, 600, 1800)
 """Seconds before the next attempt, by attempts made; each is varied by a fifth so that retries do not come in waves."""
+BROKEN: Final = 60.0
+"""Seconds between two tries of an account that does not work, or that no process here has."""
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +61,7 @@ class Throttle(Protocol):
 
 
 class Sender:
-    """Sends the queued replies of leased conversations."""
+    """Sends the replies of conversations in hand."""
 
     def __init__(
         self,
@@ -70,125 +77,160 @@ class Sender:
         self._clock = clock
         self._rng = rng
         self._throttle = throttle
+        self._paces = Paces(clock)
         self._held: dict[tuple[str, str], datetime] = {}
 
-    async def send_queued(self, conversation_id: int) -> int:
-        """Send what is due in a leased conversation; stop at the first that has to wait. Returns how many were sent."""
-        sent = 0
-        while (row := await self._next(conversation_id)) is not None:
-            channel = self._channels.get(row["channel"], row["account"])
-            now = self._clock()
-            if channel is None:
-                await self._wait(row, now, 60, "no such account in this process", counts=False)
-                break
-            held = self._held.get((row["channel"], row["account"]))
-            if held is not None and held > now:
-                await self._wait(row, now, (held - now).total_seconds(), "account is waiting", counts=False)
-                break
-            if self._throttle is not None:
-                if (left := self._throttle.held(row["channel"], row["account"])) > 0:
-                    await self._wait(row, now, left, "account is waiting", counts=False)
-                    break
-                await self._throttle.reply(row["channel"], row["account"])
-            await self._set(row["id"], state="sending")
-            try:
-                async with asyncio.timeout(SEND_TIMEOUT):
-                    outcome = await channel.send(row["chat"], reply_from_json(row["reply"]))
-            except TimeoutError:
-                outcome = Transient("no answer in time", maybe_sent=True)
-            except Exception as error:
-                # A channel returns its failures; what it raises is a fault of ours, and must not be tried without pause.
-                log.error("sending failed", extra={"channel": channel.name, "error": type(error).__name__})
-                outcome = Transient(type(error).__name__, maybe_sent=True)
-            if not await self._settle(row, outcome):
-                break
-            sent += 1
-        return sent
+    async def send(self, held: Work, leaving: Sequence[Leaving]) -> datetime | None:
+        """Send what is due; stop at the first reply that has to wait. Returns when the conversation next needs somebody.
 
-    async def _next(self, conversation_id: int) -> Any:
-        async with self._database.read() as connection:
-            query = (
-                select(
-                    outbox.c.id,
-                    outbox.c.reply,
-                    outbox.c.attempts,
-                    outbox.c.next_attempt_at,
-                    outbox.c.conversation_id,
-                    conversation.c.channel,
-                    conversation.c.account,
-                    conversation.c.chat,
-                )
-                .join(conversation, conversation.c.id == outbox.c.conversation_id)
-                .where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("queued", "sending")))
-                .order_by(outbox.c.id)
-                .limit(1)
-            )
-            row = (await connection.execute(query)).mappings().one_or_none()
-        if row is None:
-            return None
-        due = row["next_attempt_at"]
-        now = self._clock()
-        if (due if due.tzinfo else due.replace(tzinfo=now.tzinfo)) > now:
-            return None
-        return row
+        Each outcome is written down before the next reply leaves, so that a crash repeats one reply at most; the last one
+        together with giving the conversation back.
+        """
+        chat = held.address.chat
+        for place, reply in enumerate(leaving):
+            if reply.due_at > self._clock():
+                break
+            outcome = await self._attempt(held, chat, reply)
+            if isinstance(outcome, Moved):
+                chat = outcome.chat
+                await self._write(held, reply, outcome, last=False)
+                outcome = await self._attempt(held, chat, reply)
+            goes_on = self._goes_on(reply, outcome)
+            last = not goes_on or place == len(leaving) - 1
+            ready_at = await self._write(held, reply, outcome, last=last)
+            if last:
+                return ready_at
+        return await self._database.unit(lambda connection: work.release(connection, held))
 
-    async def _settle(self, row: Any, outcome: Outcome) -> bool:
-        """Write down what became of an attempt; True if the next reply may follow at once."""
+    async def _attempt(self, held: Work, chat: str, reply: Leaving) -> Outcome | timedelta:
+        """Try to send one reply; a span says that it was not tried, and how long it has to wait."""
+        address = held.address
+        key = (address.channel, address.account)
+        channel = self._channels.get(*key)
+        if channel is None:
+            return timedelta(seconds=BROKEN)
+        if (wait := self._account_waits(held)) > timedelta():
+            return wait
+        pace = getattr(channel, "pace", None)
+        if pace is not None and (wait := self._paces.take((*key, chat), pace(chat))) > timedelta():
+            return wait
+        if self._throttle is not None:
+            await self._throttle.reply(*key)
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                if reply.edits and channel.capabilities.edits:
+                    outcome = await cast("EditingChannel", channel).edit(chat, reply.edits, reply.reply)
+                    if not isinstance(outcome, Rejected):
+                        return outcome
+                return await channel.send(chat, reply.reply)
+        except TimeoutError:
+            return Transient("no answer in time", maybe_sent=True)
+        except Exception as error:
+            # A channel returns its failures; what it raises is a fault of ours, and must not be tried without pause.
+            log.error("sending failed", extra={"channel": channel.name, "error": type(error).__name__})
+            return Transient(type(error).__name__, maybe_sent=True)
+
+    def _account_waits(self, held: Work) -> timedelta:
+        """How long the account has to wait, whichever process was told so."""
+        key = (held.address.channel, held.address.account)
         now = self._clock()
-        key = (row["channel"], row["account"])
+        told = (self._held.get(key), self._channels.held_until(*key))
+        until = max((moment for moment in told if moment is not None), default=now)
+        left = until - now
+        if self._throttle is not None:
+            left = max(left, timedelta(seconds=self._throttle.held(*key)))
+        return left
+
+    @staticmethod
+    def _goes_on(reply: Leaving, outcome: Outcome | timedelta) -> bool:
+        """Whether the next reply may follow at once: this one is sent, or will never be."""
+        given_up = isinstance(outcome, Transient) and reply.attempts + 1 >= MAX_ATTEMPTS
+        return given_up or isinstance(outcome, Sent | Rejected | OutsideWindow)
+
+    async def _write(self, held: Work, reply: Leaving, outcome: Outcome | timedelta, *, last: bool) -> datetime | None:
+        """Write down what became of an attempt; with the last one, give the conversation back."""
+        now = self._clock()
+        key = (held.address.channel, held.address.account)
         match outcome:
-            case Sent(external_id):
-                await self._set(
-                    row["id"], state="sent", external_id=external_id, sent_at=now, attempts=row["attempts"] + 1
-                )
-                return True
-            case LeftForPickup(seconds):
-                await self._wait(row, now, seconds, "waits for the page", counts=False)
             case RetryAfter(seconds):
-                self._held[key] = now + timedelta(seconds=seconds)
+                self._hold(key, now + timedelta(seconds=seconds))
                 if self._throttle is not None:
                     self._throttle.hold(*key, seconds)
-                await self._wait(row, now, seconds, "messenger asked to wait", counts=False)
-            case Transient(reason):
-                if row["attempts"] + 1 >= MAX_ATTEMPTS:
-                    await self._set(row["id"], state="failed", reason=reason, attempts=row["attempts"] + 1)
-                    return True
-                step = BACKOFF[min(row["attempts"], len(BACKOFF) - 1)]
-                await self._wait(row, now, step * self._rng.uniform(0.8, 1.2), reason, counts=True)
             case Misconfigured(reason):
                 log.error(
                     "channel account does not work", extra={"channel": key[0], "account": key[1], "reason": reason}
                 )
-                self._held[key] = now + timedelta(seconds=60)
-                await self._wait(row, now, 60, reason, counts=False)
-            case Moved(chat):
-                async with self._database.write() as connection:
-                    where = conversation.c.id == row["conversation_id"]
-                    await connection.execute(update(conversation).where(where).values(chat=chat))
-                    await connection.execute(update(outbox).where(outbox.c.id == row["id"]).values(state="queued"))
-                return True
-            case ContactStopped(reason):
-                async with self._database.write() as connection:
-                    where = conversation.c.id == row["conversation_id"]
-                    await connection.execute(update(conversation).where(where).values(stopped_at=now, subscribed=False))
-                    waiting = (outbox.c.conversation_id == row["conversation_id"]) & outbox.c.state.in_(
-                        ("queued", "sending")
-                    )
-                    await connection.execute(update(outbox).where(waiting).values(state="failed", reason=reason))
-            case Rejected(reason) | OutsideWindow(reason):
-                await self._set(row["id"], state="failed", reason=reason[:200], attempts=row["attempts"] + 1)
-                return True
-        return False
+                self._hold(key, now + timedelta(seconds=BROKEN))
+        pause = self._rng.uniform(0.8, 1.2)
 
-    async def _wait(self, row: Any, now: datetime, seconds: float, reason: str, *, counts: bool) -> None:
-        await self._set(
-            row["id"],
-            state="queued",
-            next_attempt_at=now + timedelta(seconds=seconds),
-            reason=reason[:200],
-            attempts=row["attempts"] + (1 if counts else 0),
-        )
+        def unit(connection: Connection) -> datetime | None:
+            connection.execute(_SETTLE, {"which": reply.outbox_id} | _settled(reply, outcome, now, pause))
+            match outcome:
+                case RetryAfter(seconds):
+                    until = now + timedelta(seconds=seconds)
+                    connection.execute(_HOLD, {"on": key[0], "of": key[1], "until": until})
+                case Moved(chat):
+                    where = conversation.c.id == held.conversation_id
+                    connection.execute(update(conversation).where(where).values(chat=chat))
+                case ContactStopped(reason):
+                    where = conversation.c.id == held.conversation_id
+                    connection.execute(update(conversation).where(where).values(stopped_at=now, subscribed=False))
+                    rest = (outbox.c.conversation_id == held.conversation_id) & outbox.c.state.in_(work.OPEN)
+                    connection.execute(update(outbox).where(rest).values(state="failed", reason=reason[:200]))
+            return work.release(connection, held) if last else None
 
-    async def _set(self, outbox_id: int, **values: Any) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(update(outbox).where(outbox.c.id == outbox_id).values(**values))
+        return await self._database.unit(unit)
+
+    def _hold(self, key: tuple[str, str], until: datetime) -> None:
+        self._held[key] = max(until, self._held.get(key, until))
+
+
+def _settled(reply: Leaving, outcome: Outcome | timedelta, now: datetime, pause: float) -> dict[str, Any]:
+    """The columns of an outbox row after an attempt."""
+    tried = reply.attempts + 1
+    waits: dict[str, Any] = {"to": "queued", "external": None, "left_at": None, "tries": reply.attempts, "why": None}
+    waits["due"] = now
+    match outcome:
+        case timedelta():
+            return waits | {"due": now + outcome, "why": "account or chat is waiting"}
+        case Sent(external_id):
+            return waits | {"to": "sent", "external": external_id[:128], "left_at": now, "tries": tried}
+        case LeftForPickup(seconds):
+            return waits | {"due": now + timedelta(seconds=seconds), "why": "waits for the page"}
+        case RetryAfter(seconds):
+            return waits | {"due": now + timedelta(seconds=seconds), "why": "messenger asked to wait"}
+        case Misconfigured(reason):
+            return waits | {"due": now + timedelta(seconds=BROKEN), "why": reason[:200]}
+        case Transient(reason):
+            if tried >= MAX_ATTEMPTS:
+                return waits | {"to": "failed", "tries": tried, "why": reason[:200]}
+            step = BACKOFF[min(reply.attempts, len(BACKOFF) - 1)]
+            return waits | {"due": now + timedelta(seconds=step * pause), "tries": tried, "why": reason[:200]}
+        case ContactStopped(reason) | Rejected(reason) | OutsideWindow(reason):
+            return waits | {"to": "failed", "tries": tried, "why": reason[:200]}
+        case Moved():
+            return waits
+    raise AssertionError(outcome)
+
+
+_SETTLE: Final = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("which"))
+    .values(
+        state=bindparam("to"),
+        external_id=bindparam("external"),
+        sent_at=bindparam("left_at"),
+        attempts=bindparam("tries"),
+        reason=bindparam("why"),
+        next_attempt_at=bindparam("due"),
+    )
+)
+_HOLD: Final = (
+    update(channel_account)
+    .where(
+        channel_account.c.channel == bindparam("on"),
+        channel_account.c.account == bindparam("of"),
+        or_(channel_account.c.held_until.is_(None), channel_account.c.held_until < bindparam("until")),
+    )
+    .values(held_until=bindparam("until"))
+)

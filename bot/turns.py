@@ -1,29 +1,34 @@
-"""Works off what was accepted: one conversation at a time under a lease, its messages in the order they came.
+"""Answers what was accepted: the messages of a conversation in hand, in the order they came.
 
 A turn, its replies and its effects are one transaction. A process that dies in the middle leaves the message accepted;
-when its lease ends, any process takes it up again.
+when its lease ends, any process takes it up again (`bot.work`). Nothing is sent here.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, select, update
 
+from bot import work
 from bot.clock import ZONE, Clock
-from bot.codec import reply_to_json
+from bot.codec import reply_from_json, reply_to_json
+from bot.conversation import takeover
 from bot.conversation.dialogue import Dialogue, Understand
+from bot.conversation.linking import Wish, needs
 from bot.conversation.messages import say
 from bot.conversation.model import (
     AnswerStatus,
     ConsentGiven,
     DataErased,
     Effect,
+    Linked,
+    LinkEffect,
+    LinkFacts,
     MaterialGiven,
     QuestionRecorded,
     Rated,
@@ -32,16 +37,23 @@ from bot.conversation.model import (
     Session,
     Subscribed,
     Turn,
+    Unlinked,
     Unsubscribed,
     WardChosen,
 )
-from bot.inbox import ACCEPTED, DEAD, DONE
-from bot.storage.database import Database
-from bot.storage.tables import conversation, inbox, outbox, review
+from bot.inbox import Stored, store
+from bot.linking import Linking, Stale, leave, share
+from bot.linking import forget as forget_codes
+from bot.messages import ACTS, Incoming, masked
+from bot.storage.database import Database, aware
+from bot.storage.tables import DEAD, DONE, conversation, inbox, outbox, review
+from bot.work import Work
 
-LEASE: Final = timedelta(seconds=60)
 MAX_ATTEMPTS: Final = 3
 """A message that makes us fail this often is put aside with its reason; the citizen is told to ask again."""
+MAX_DEATHS: Final = 12
+"""A message that was taken up this often without an end: it kills the process, whatever else killed it besides."""
+DIED: Final = "process died"
 NO_BUTTON: Final = "noop"
 
 log = logging.getLogger(__name__)
@@ -61,14 +73,71 @@ class TurnTaken:
     aspect: str | None
     confidence: float | None
     effects: tuple[Effect, ...]
-    """Without recorded questions: those hold what somebody wrote."""
+    """Without recorded questions and the linking of channels: those hold what somebody wrote, or a code."""
     first: bool
 
 
 class Record(Protocol):
     """Writes down a turn, within the turn's own transaction."""
 
-    async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None: ...
+    def __call__(self, connection: Connection, turn: TurnTaken, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a message ended: its place in the inbox, and what an answer to the request that brought it consists of."""
+
+    inbox_id: int
+    replies: tuple[Reply, ...]
+    status: str
+    topic: str | None
+    aspect: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A reply that is to leave: its place in the outbox, and how often it was tried."""
+
+    outbox_id: int
+    reply: Reply
+    attempts: int
+    due_at: datetime
+    edits: str = ""
+    """The message it takes the place of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What answering a conversation in hand came to. `leaving` are the replies to send, in order."""
+
+    ended: tuple[Ended, ...]
+    leaving: tuple[Leaving, ...]
+    given_back: bool
+    ready_at: datetime | None = None
+    """Given back: when the conversation next needs somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """A message with the turn that answers it; without a turn it is put aside for `reason`, or tried again."""
+
+    row: Mapping[str, Any]
+    turn: Turn | None
+    confidence: float | None = None
+    reason: str = ""
+    first: bool = False
+    ours: bool = True
+    """Said to the bot; not, while an officer speaks, to the officer."""
+    forgets: bool = False
+    """The citizen withdraws: everything about them is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a conversation is left with."""
+
+    session: Session
+    silent_until: datetime | None
 
 
 class Turns:
@@ -84,6 +153,7 @@ class Turns:
         owner: str,
         record: Record | None = None,
         direct: Callable[[str], bool] = lambda channel: channel == "web",
+        linking: Linking | None = None,
     ) -> None:
         self._database = database
         self._dialogue = dialogue
@@ -92,175 +162,206 @@ class Turns:
         self.owner = owner
         self._record = record
         self._direct = direct
+        self._linking = linking or Linking()
 
-    async def claim(self, limit: int = 20) -> list[int]:
-        """Lease up to `limit` conversations that have something to do, the longest waiting first."""
+    async def accept(self, incoming: Incoming, *, take: bool = False) -> Stored:
+        """Store a message; commit before returning (see `bot.inbox.accept`).
+
+        Args:
+            take: also take its conversation in hand if nothing else waits in it, in the same transaction.
+        """
+        safe = masked(incoming)
+
+        taker = (self.owner, self._clock()) if take else None
+        return await self._database.unit(lambda connection: store(connection, safe, taker))
+
+    async def take_ready(self, limit: int = 20) -> list[Work]:
+        """Take up to `limit` conversations in hand that have something to do, the longest waiting first."""
+        return await self._database.unit(
+            lambda connection: work.take_ready(connection, self.owner, self._clock(), limit)
+        )
+
+    async def take(self, conversation_id: int) -> Work | None:
+        """Take one conversation in hand; None if somebody else has it."""
+        return await self._database.unit(
+            lambda connection: work.take(connection, conversation_id, self.owner, self._clock())
+        )
+
+    async def hold(self, conversation_id: int) -> Work | None:
+        """Take one conversation in hand for something else than its turns; None if somebody else has it."""
+        return await self._database.unit(
+            lambda connection: work.hold(connection, conversation_id, self.owner, self._clock())
+        )
+
+    async def renew(self, held: Iterable[Work]) -> None:
+        """Keep conversations in hand for longer."""
+        now, works = self._clock(), tuple(held)
+        await self._database.unit(lambda connection: work.renew(connection, works, now))
+
+    async def release(self, held: Work) -> datetime | None:
+        """Give a conversation back; return when it next needs somebody."""
+        return await self._database.unit(lambda connection: work.release(connection, held))
+
+    async def answer(self, held: Work) -> Answered:
+        """Answer what waits in a conversation in hand. It is given back at once if nothing then has to be sent.
+
+        Raises:
+            LeaseLost: the conversation is in other hands; nothing was written.
+        """
         now = self._clock()
-        free = or_(conversation.c.lease_until.is_(None), conversation.c.lease_until < now)
-        async with self._database.read() as connection:
-            query = (
-                select(conversation.c.id)
-                .where(conversation.c.ready_at <= now, free)
-                .order_by(conversation.c.ready_at)
-                .limit(limit)
-            )
-            waiting = list((await connection.execute(query)).scalars())
-        return [i for i in waiting if await self.lease(i)]
-
-    async def lease(self, conversation_id: int) -> bool:
-        """Take one conversation for this process; False if somebody else has it."""
-        now = self._clock()
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                update(conversation)
-                .where(
-                    conversation.c.id == conversation_id,
-                    or_(conversation.c.lease_until.is_(None), conversation.c.lease_until < now),
-                )
-                .values(lease_owner=self.owner, lease_until=now + LEASE)
-            )
-        return result.rowcount == 1
-
-    async def release(self, conversation_id: int) -> None:
-        """Give a conversation back, and note when it next needs somebody."""
-        async with self._database.write() as connection:
-            # The row is locked first: a message accepted meanwhile then either is seen below, or sets ready_at after us.
-            result = await connection.execute(
-                update(conversation)
-                .where(conversation.c.id == conversation_id, conversation.c.lease_owner == self.owner)
-                .values(lease_owner=None, lease_until=None)
-            )
-            if result.rowcount == 0:
-                return
-            waiting = select(inbox.c.received_at).where(
-                inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED
-            )
-            # Replies leave in order, so the first one decides: a later one that is due now has to wait for it.
-            due = (
-                select(outbox.c.next_attempt_at)
-                .where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("queued", "sending")))
-                .order_by(outbox.c.id)
-                .limit(1)
-            )
-            ready = (await connection.execute(waiting.limit(1))).scalar_one_or_none()
-            if ready is None:
-                ready = (await connection.execute(due)).scalar_one_or_none()
-            await connection.execute(
-                update(conversation).where(conversation.c.id == conversation_id).values(ready_at=ready)
-            )
-
-    async def answer_waiting(self, conversation_id: int) -> int:
-        """Take all waiting turns of a leased conversation, in order; return how many."""
-        taken = 0
-        while await self._take_next(conversation_id):
-            taken += 1
-        return taken
-
-    async def _take_next(self, conversation_id: int) -> bool:
-        async with self._database.read() as connection:
-            row = (
-                (
-                    await connection.execute(
-                        select(
-                            inbox,
-                            conversation.c.session,
-                            conversation.c.subscribed,
-                            conversation.c.channel.label("via"),
-                        )
-                        .join(conversation, conversation.c.id == inbox.c.conversation_id)
-                        .where(inbox.c.conversation_id == conversation_id, inbox.c.state == ACCEPTED)
-                        .order_by(inbox.c.id)
-                        .limit(1)
-                    )
-                )
-                .mappings()
-                .one_or_none()
-            )
-        if row is None:
-            return False
-        now = self._clock()
+        done, left = await self._worked(held, now)
+        if not done and held.queued:
+            return Answered((), tuple(_stored(row) for row in held.queued), given_back=False)
         try:
-            turn, confidence = self._turn(row, now.astimezone(ZONE).date())
-            await self._finish(row, turn, confidence, now)
-        except Exception as error:
-            # The reason goes to the log and the row; the text of the message goes to neither.
-            log.exception("turn failed", extra={"inbox_id": row["id"]})
-            await self._failed(row, type(error).__name__, now)
-        return True
+            return await self._database.unit(lambda connection: self._finish(connection, held, done, left, now))
+        except Stale:
+            # Taken again, on what stands there now.
+            return Answered((), (), given_back=True, ready_at=await self.release(held))
 
-    def _turn(self, row: Any, today: date) -> tuple[Turn, float | None]:
-        # The column decides: it changes without a turn too, when a citizen blocks the bot.
-        session = replace(Session.from_dict(row["session"]), subscribed=row["subscribed"])
+    async def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], _Left]:
+        """Work out the turns, each from the session that the one before left."""
+        session, silent_until = _session_of(held.row), aware(held.row["silent_until"])
+        today = now.astimezone(ZONE).date()
+        done: list[_Worked] = []
+        for row in held.waiting:
+            if row["attempts"] > MAX_DEATHS:
+                log.error("a message is put aside", extra={"inbox_id": row["id"], "error": DIED})
+                done.append(_Worked(row, None, reason=DIED))
+                continue
+            if row["kind"] == "withdrawn":
+                done.append(_Worked(row, None, forgets=True))
+                break  # What they wrote since begins a conversation anew.
+            kind, text = row["kind"], row["text"] or ""
+            silent = takeover.silent(silent_until, now)
+            try:
+                said = _said(row)
+                if said is not None and (wish := needs(said, session)) is not None and not said.personal:
+                    if done:
+                        break  # What it stands on is changed by the turns before it: taken again when they are written.
+                    said = replace(said, link=await self._facts(wish, held, now))
+                turn, confidence = self._turn(row, said, session, today, silent=silent)
+            except Exception as error:
+                # The reason goes to the log and the row; the text of the message goes to neither.
+                log.exception("turn failed", extra={"inbox_id": row["id"]})
+                done.append(_Worked(row, None, reason=type(error).__name__))
+                if row["attempts"] < MAX_ATTEMPTS:
+                    break  # It is tried again, before those that came after it.
+                continue
+            ours = kind in ACTS and (not silent or takeover.hears(kind, text))
+            done.append(_Worked(row, turn, confidence, first=not session.greeted, ours=ours))
+            session = turn.session
+            if kind == "taken_over":
+                until = (aware(row["received_at"]) or now) + takeover.SILENCE
+                silent_until = max(until, silent_until or until)
+            elif silent and takeover.calls_back(kind, text):
+                silent_until = None
+            if any(isinstance(effect, LinkEffect) for effect in turn.effects):
+                break  # So do those after it.
+        return done, _Left(session, silent_until)
+
+    async def _facts(self, wish: Wish, held: Work, now: datetime) -> LinkFacts:
+        """Look up what a turn about linking has to know."""
+        return await self._database.unit(lambda connection: self._linking.facts(connection, wish, held.row, now))
+
+    def _turn(
+        self, row: Mapping[str, Any], said: Said | None, session: Session, today: date, *, silent: bool
+    ) -> tuple[Turn, float | None]:
         kind, text = row["kind"], row["text"] or ""
-        if kind in ("stopped", "resumed"):
+        if kind == "taken_over":
+            return takeover.began(session, already=silent), None
+        if said is None:
             return Turn((), session, AnswerStatus.ACTION_DONE), None
-        if kind == "opened":
-            said = Said(payload=text, opened=True)
-        elif kind == "button":
-            said = Said(payload=text or NO_BUTTON)
-        elif kind == "unsupported":
-            said = Said(unsupported=text or "unsupported")
-        else:
-            said = Said(text=text, personal=tuple(row["personal"]))
+        if silent:
+            if not takeover.hears(kind, text):
+                return Turn((), session, AnswerStatus.HANDED_OVER), None
+            if (back := takeover.back(kind, text, session)) is not None:
+                return back, None
         understood = None
         if said.text and not said.personal and any(c.isalnum() for c in said.text):
             understood = self._understand(said.text)
         turn = self._dialogue.reply(said, understood, session, today)
         return turn, understood.confidence if understood is not None else None
 
-    async def _finish(self, row: Any, turn: Turn, confidence: float | None, now: datetime) -> None:
-        async with self._database.write() as connection:
-            first = not row["session"].get("greeted", False)
-            values: dict[str, Any] = {"session": turn.session.as_dict(), "stopped_at": None, "last_seen_at": now}
-            if row["kind"] == "stopped":
-                values |= {"stopped_at": now, "subscribed": False}
-            for effect in turn.effects:
-                values |= await self._apply(connection, effect, row, turn, now)
-            await connection.execute(
-                update(conversation).where(conversation.c.id == row["conversation_id"]).values(**values)
-            )
-            await self._put(connection, row, turn.replies, now)
-            await self._mark(
-                connection, row["id"], DONE, now, status=turn.status.value, topic=turn.topic, aspect=turn.aspect
-            )
-            if self._record is not None and row["kind"] not in ("stopped", "resumed"):
-                await self._record(
-                    connection,
-                    TurnTaken(
-                        at=now,
-                        channel=row["via"],
-                        ward=turn.session.ward,
-                        conversation_id=row["conversation_id"],
-                        kind=row["kind"],
-                        status=turn.status.value,
-                        topic=turn.topic,
-                        aspect=turn.aspect,
-                        confidence=confidence,
-                        effects=tuple(e for e in turn.effects if not isinstance(e, QuestionRecorded)),
-                        first=first,
-                    ),
-                )
+    def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: _Left, now: datetime) -> Answered:
+        """Write the turns down, with all that follows from them."""
+        work.lock(connection, held)
+        values: dict[str, Any] = {}
+        ended: list[Ended] = []
+        leaving = [_stored(row) for row in held.queued]
+        for one in done:
+            if one.forgets:
+                work.still_ours(connection, held)
+                return Answered(tuple(ended), (), True, forget(connection, held, one.row["id"]))
+            if one.turn is None:
+                replies = self._put_aside(connection, one, now)
+                if replies is None:
+                    continue
+                status, topic, aspect = AnswerStatus.ERROR.value, None, None
+            else:
+                if one.row["kind"] in ACTS:
+                    values |= {"stopped_at": None}
+                if one.row["kind"] == "stopped":
+                    values |= {"stopped_at": now, "subscribed": False}
+                chosen: dict[str, Any] = {}
+                for effect in one.turn.effects:
+                    chosen |= self._apply(connection, effect, one.row, one.turn, now, held)
+                if not any(isinstance(e, Linked | Unlinked | DataErased) for e in one.turn.effects):
+                    share(connection, held.row, chosen)
+                values |= chosen
+                replies = one.turn.replies
+                status, topic, aspect = one.turn.status.value, one.turn.topic, one.turn.aspect
+                self._mark(connection, one.row["id"], DONE, now, status=status, topic=topic, aspect=aspect)
+                self._tell(connection, held, one, now)
+            leaving += self._put(connection, held, one.row, replies, now)
+            ended.append(Ended(one.row["id"], replies, status, topic, aspect))
+        if ended:
+            values |= {"session": left.session.as_dict(), "silent_until": left.silent_until}
+        direct = self._direct(held.address.channel)
+        if direct or not leaving:
+            return Answered(tuple(ended), (), True, work.release(connection, held, **values))
+        work.still_ours(connection, held, **values)
+        return Answered(tuple(ended), tuple(leaving), given_back=False)
 
-    async def _apply(
-        self, connection: AsyncConnection, effect: Effect, row: Any, turn: Turn, now: datetime
+    def _tell(self, connection: Connection, held: Work, one: _Worked, now: datetime) -> None:
+        """Record a turn for the analytics."""
+        if self._record is None or one.turn is None or not one.ours or one.row["kind"] == "resumed":
+            return
+        taken = TurnTaken(
+            at=now,
+            channel=held.address.channel,
+            ward=one.turn.session.ward,
+            conversation_id=held.conversation_id,
+            kind=one.row["kind"],
+            status=one.turn.status.value,
+            topic=one.turn.topic,
+            aspect=one.turn.aspect,
+            confidence=one.confidence,
+            effects=tuple(e for e in one.turn.effects if not isinstance(e, QuestionRecorded | LinkEffect)),
+            first=one.first,
+        )
+        self._record(connection, taken)
+
+    def _apply(
+        self, connection: Connection, effect: Effect, row: Mapping[str, Any], turn: Turn, now: datetime, held: Work
     ) -> dict[str, Any]:
         """Carry out one effect; return the columns of the conversation it changes."""
         match effect:
             case ConsentGiven():
                 return {"consented_at": now}
             case WardChosen(code):
-                return {"ward": code}
+                return {"ward": code, "chosen_at": now}
             case Subscribed():
-                return {"subscribed": True, "ward": turn.session.ward}
+                return {"subscribed": True, "ward": turn.session.ward, "chosen_at": now}
             case Unsubscribed():
-                return {"subscribed": False}
+                return {"subscribed": False, "chosen_at": now}
             case DataErased():
-                await erase(connection, row["conversation_id"], keep_inbox=row["id"])
-                return {"ward": None, "subscribed": False, "consented_at": None}
+                erase(connection, held.conversation_id, before=row["id"])
+                alone = leave(connection, held.conversation_id, held.row["person"])
+                return {"ward": None, "subscribed": False, "consented_at": None, "chosen_at": None} | alone
             case QuestionRecorded(text, reason):
-                await connection.execute(
+                connection.execute(
                     insert(review).values(
-                        conversation_id=row["conversation_id"],
+                        conversation_id=held.conversation_id,
                         text=text,
                         reason=reason,
                         ward=turn.session.ward,
@@ -270,51 +371,117 @@ class Turns:
                 )
             case Rated() | MaterialGiven():
                 pass
+            case _:
+                return self._linking.apply(connection, effect, held.row, now)
         return {}
 
-    async def _put(self, connection: AsyncConnection, row: Any, replies: tuple[Reply, ...], now: datetime) -> None:
-        """Queue the replies; a direct channel (the web) hands them over with the answer to the request itself."""
-        direct = self._direct(row["via"])
+    def _put(
+        self, connection: Connection, held: Work, row: Mapping[str, Any], replies: tuple[Reply, ...], now: datetime
+    ) -> list[Leaving]:
+        """Queue replies; a direct channel (the web) hands them over with the answer to the request itself."""
+        direct = self._direct(held.address.channel)
+        put = []
         for reply in replies:
-            await connection.execute(
-                insert(outbox).values(
-                    conversation_id=row["conversation_id"],
-                    inbox_id=row["id"],
-                    reply=reply_to_json(reply),
-                    state="sent" if direct else "queued",
-                    attempts=0,
-                    next_attempt_at=now,
-                    created_at=now,
-                    sent_at=now if direct else None,
-                )
-            )
+            edits = (row["ref"] or "") if reply.in_place else ""
+            values = {
+                "conversation_id": held.conversation_id,
+                "inbox_id": row["id"],
+                "edits": edits or None,
+                "reply": reply_to_json(reply),
+                "state": "sent" if direct else "queued",
+                "attempts": 0,
+                "next_attempt_at": now,
+                "created_at": now,
+                "sent_at": now if direct else None,
+            }
+            number = connection.execute(_PUT, values).scalar_one()
+            put.append(Leaving(number, reply, 0, now, edits))
+        return put
 
-    async def _failed(self, row: Any, reason: str, now: datetime) -> None:
-        """Count the attempt; after the last one put the message aside and say so to the citizen."""
-        attempts = row["attempts"] + 1
-        async with self._database.write() as connection:
-            if attempts < MAX_ATTEMPTS:
-                await connection.execute(
-                    update(inbox).where(inbox.c.id == row["id"]).values(attempts=attempts, reason=reason)
-                )
-                return
-            apology = Reply(say("error"))
-            await self._put(connection, row, (apology,), now)
-            await self._mark(connection, row["id"], DEAD, now, attempts=attempts, reason=reason, status="error")
+    def _put_aside(self, connection: Connection, one: _Worked, now: datetime) -> tuple[Reply, ...] | None:
+        """Note a failure; after the last one the message is dead, and the citizen is told. None: it is tried again."""
+        if one.row["attempts"] < MAX_ATTEMPTS and one.reason != DIED:
+            connection.execute(update(inbox).where(inbox.c.id == one.row["id"]).values(reason=one.reason))
+            return None
+        self._mark(connection, one.row["id"], DEAD, now, reason=one.reason, status=AnswerStatus.ERROR.value)
+        return (Reply(say("error")),) if one.row["kind"] in ACTS else ()
 
     @staticmethod
-    async def _mark(connection: AsyncConnection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
-        await connection.execute(
+    def _mark(connection: Connection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
+        connection.execute(
             update(inbox).where(inbox.c.id == inbox_id).values(state=state, text=None, done_at=now, **values)
         )
 
 
-async def erase(connection: AsyncConnection, conversation_id: int, *, keep_inbox: int | None = None) -> None:
-    """Delete what was said in a conversation, and cut its reviewed questions loose from it."""
-    await connection.execute(
-        delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id != (keep_inbox or -1))
+def _session_of(row: Mapping[str, Any]) -> Session:
+    """The session of a conversation. The columns decide: they change without a turn too, when a citizen blocks the bot or
+    chooses on a linked channel.
+    """
+    return replace(
+        Session.from_dict(dict(row["session"])),
+        ward=row["ward"],
+        subscribed=row["subscribed"],
+        consented=row["consented_at"] is not None,
+        linked=row["person"] is not None,
+        preferred=row["preferred"],
     )
-    await connection.execute(
+
+
+def _said(row: Mapping[str, Any]) -> Said | None:
+    """What a citizen did, as the dialogue hears it; None for what it does not hear of."""
+    kind, text = row["kind"], row["text"] or ""
+    if kind in ("stopped", "resumed", "taken_over"):
+        return None
+    if kind == "opened":
+        return Said(payload=text, opened=True)
+    if kind == "button":
+        return Said(payload=text or NO_BUTTON)
+    if kind == "unsupported":
+        return Said(unsupported=text or "unsupported")
+    return Said(text=text, personal=tuple(row["personal"]))
+
+
+_PUT: Final = insert(outbox).returning(outbox.c.id)
+
+
+def _stored(row: Mapping[str, Any]) -> Leaving:
+    due_at = aware(row["next_attempt_at"])
+    assert due_at is not None
+    return Leaving(row["id"], reply_from_json(row["reply"]), row["attempts"], due_at, row["edits"] or "")
+
+
+def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
+    """Delete what was said in a conversation before a message of the inbox, and its questions for the editors."""
+    connection.execute(delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id < before))
+    connection.execute(
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
-    await connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    forget_codes(connection, conversation_id)
+
+
+def forget(connection: Connection, held: Work, until: int) -> datetime | None:
+    """Erase a citizen up to an inbox row, with the messenger's id of them; what they wrote since then begins anew.
+
+    Returns when the conversation, if there still is one, next needs somebody.
+    """
+    here = conversation.c.id == held.conversation_id
+    alone = leave(connection, held.conversation_id, held.row["person"])
+    forget_codes(connection, held.conversation_id)
+    # Locked by the first statement of the unit: a message that is being accepted is either seen here, or begins anew.
+    connection.execute(delete(outbox).where(outbox.c.conversation_id == held.conversation_id))
+    connection.execute(delete(review).where(review.c.conversation_id == held.conversation_id))
+    connection.execute(delete(inbox).where(inbox.c.conversation_id == held.conversation_id, inbox.c.id <= until))
+    later = select(inbox.c.id).where(inbox.c.conversation_id == held.conversation_id).limit(1)
+    if connection.execute(later).scalar_one_or_none() is None:
+        connection.execute(delete(conversation).where(here))
+        return None
+    anew = {
+        "session": Session().as_dict(),
+        "ward": None,
+        "subscribed": False,
+        "consented_at": None,
+        "silent_until": None,
+    }
+    connection.execute(update(conversation).where(here).values(**anew, **alone, chosen_at=None))
+    return work.release(connection, held)

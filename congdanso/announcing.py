@@ -13,9 +13,10 @@ from bot.announcements.service import Plan, Progress, Refused, in_words
 from bot.announcements.states import AnnouncementState
 from bot.announcements.texts import say, state_in_words, told
 from bot.channels.web.channel import Bells, WebChannel
-from bot.messages import Channel, Channels, LeftForPickup, Sent
+from bot.messages import Channels, LeftForPickup, Sent
 from bot.storage.database import Database
-from congdanso.app import telegram_channel, utc_now
+from congdanso.app import utc_now
+from congdanso.builders import switchboard
 from congdanso.deliveries import Deliveries, wire
 from congdanso.settings import Settings
 from console.accounts import Accounts
@@ -56,12 +57,9 @@ async def announce(settings: Settings, order: Order, tell: Tell) -> None:
         database = Database(settings.url())
         stack.push_async_callback(database.close)
         await upgrade(database)
-        telegram = telegram_channel(settings)
-        accounts: list[Channel] = [WebChannel(Bells())]
-        if telegram is not None:
-            accounts.append(telegram)
-            stack.push_async_callback(telegram.stop)
-        channels = Channels({(c.name, c.account): c for c in accounts})
+        web = WebChannel(Bells())
+        channels = Channels({(web.name, web.account): web})
+        await stack.enter_async_context(switchboard(settings, database, places, channels, utc_now).loaded())
         deliveries = wire(settings, database, places, channels, utc_now)
         plan = await deliveries.announcements.plan(order.unit, order.text, urgent_reason=order.urgent_reason)
         _show(plan, tell)

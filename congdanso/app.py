@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, ProcessCollector, generate_latest
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, func, select
 
 from analytics import events
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
 from bot.conversation.model import MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
-from bot.inbox import accept
-from bot.messages import Channel, Channels, Incoming
+from bot.linking import Linking
+from bot.messages import Channels, Incoming
 from bot.pump import Pump
 from bot.sender import Sender
 from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
-from congdanso import bytecode
 from congdanso.brain import Brain, load_brain
-from congdanso.deliveries import process_name, wire
+from congdanso.builders import Means, book, switchboard
+from congdanso.deliveries import wire
 from congdanso.materials import Leaflets
 from congdanso.materials import router as materials_router
 from congdanso.settings import Settings
+from congdanso.webhooks import webhooks
 from console.accounts import Accounts
 from console.routes import Console, NotLoggedIn, to_login
 from console.routes import router as console_router
 from content.places import Places, nation
 from migrations.upgrade import HEAD, current, upgrade
-
-if TYPE_CHECKING:
-    from bot.channels.telegram import TelegramChannel
 
 VERSION: Final = "0.1.0"
 NATION_AFTER: Final = 15.0
@@ -62,7 +59,7 @@ class Recorder:
         self._key = key
         self._turns_total = turns_total
 
-    async def __call__(self, connection: AsyncConnection, turn: TurnTaken, /) -> None:
+    def __call__(self, connection: Connection, turn: TurnTaken, /) -> None:
         unit = self._slugs.get(turn.ward or "")
         happened: list[events.Event] = [
             events.TurnAnswered(
@@ -90,7 +87,7 @@ class Recorder:
                     happened.append(events.CommuneChosen(turn.at, self._slugs.get(code), turn.channel))
                 case Rated(value, topic, aspect):
                     happened.append(events.Rated(turn.at, unit, turn.channel, topic, aspect, helpful=value > 0))
-        await events.record_many(connection, happened)
+        events.append(connection, happened)
         self._turns_total.labels(turn.channel, turn.status).inc()
 
 
@@ -105,17 +102,17 @@ class Server:
         turns_total = Counter("congdanso_turns", "Turns answered", ("channel", "status"), registry=self.registry)
         self.database = Database(settings.url())
         self.leaflets = Leaflets(brain.packs, f"Tỉnh {brain.places.title}", settings.public_url)
-        self.telegram = telegram_channel(settings, self.leaflets.read)
         self.bells = Bells()
-        accounts: list[Channel] = [WebChannel(self.bells), *([self.telegram] if self.telegram else [])]
-        self.channels = Channels({(c.name, c.account): c for c in accounts})
+        web = WebChannel(self.bells)
+        self.channels = Channels({(web.name, web.account): web})
         self.turns = Turns(
             self.database,
             brain.dialogue,
             brain.engine.understand,
             clock=utc_now,
-            owner=process_name(),
+            owner=uuid.uuid4().hex[:12],
             record=Recorder(brain.places, settings.key(), turns_total),
+            linking=Linking(settings.key()),
         )
         self.deliveries = wire(settings, self.database, brain.places, self.channels, utc_now)
         sender = Sender(
@@ -126,6 +123,22 @@ class Server:
             throttle=self.deliveries.limiter,
         )
         self.pump = Pump(self.turns, sender)
+        self.switchboard = switchboard(
+            settings,
+            self.database,
+            brain.places,
+            self.channels,
+            utc_now,
+            Means(
+                self.database,
+                book(settings, self.database, utc_now),
+                self.accept,
+                self.pump.wake,
+                utc_now,
+                settings.public_url,
+                self.leaflets.read,
+            ),
+        )
         self.accounts = Accounts(self.database, brain.places, utc_now, key=settings.key())
         self._cannot_deliver = ""
 
@@ -135,46 +148,13 @@ class Server:
         await upgrade(self.database)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
-            await stack.enter_async_context(_background(self.pump.run()))
-            await stack.enter_async_context(_background(_prepare()))
+            # Before the pump, which would find no account to answer on; and ended after it, which still sends.
+            await stack.enter_async_context(self.switchboard.loaded())
+            await stack.enter_async_context(_background(self.switchboard.run()))
+            await stack.enter_async_context(_background(_read_nation()))
             await stack.enter_async_context(_background(self._delivers()))
-            if self.telegram is not None:
-                stack.push_async_callback(self.telegram.stop)
-                await stack.enter_async_context(_background(self._telegram_runs(self.telegram)))
+            await stack.enter_async_context(_background(self.pump.run()))
             yield
-
-    async def _telegram_runs(self, channel: TelegramChannel) -> None:
-        """Poll, or announce the webhook; only one process of a machine polls."""
-        if self.settings.telegram_mode == "webhook":
-            await self._announce_webhook(channel)
-            return
-        with (self.settings.data_dir / "telegram.lock").open("w") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    await asyncio.sleep(5)
-            from bot.channels.telegram import TelegramPoller
-
-            poller = TelegramPoller(channel, self.database, self.accept, self.pump.wake, utc_now)
-            await poller.run()
-
-    async def _announce_webhook(self, channel: TelegramChannel) -> None:
-        """Tell Telegram where we are, and try again until it listens."""
-        from telegram.error import TelegramError
-
-        while True:
-            try:
-                await channel.introduce()
-                await channel.set_webhook(self.settings.public_url)
-            except TelegramError as error:
-                channel.problem = type(error).__name__
-                log.warning("Telegram does not take the webhook", extra={"error": channel.problem})
-                await asyncio.sleep(30)
-            else:
-                channel.problem = ""
-                return
 
     async def _delivers(self) -> None:
         """Deliver announcements; started beside the answering, which need not wait for it."""
@@ -190,7 +170,11 @@ class Server:
 
     async def accept(self, incoming: Incoming) -> None:
         """Store a message of any messenger."""
-        await accept(self.database, incoming)
+        await self.pump.accept(incoming)
+
+    async def embed_origins(self) -> Sequence[str]:
+        """The sites that may show the chat inside their own pages."""
+        return self.settings.embed_origins
 
     async def parts(self) -> dict[str, Any]:
         """Return the state of each part, for `/readyz` and `doctor`."""
@@ -217,36 +201,13 @@ class Server:
             found["database"] = {"ok": False, "error": type(error).__name__}
         problem = self._cannot_deliver or self.deliveries.durable.problem
         found["announcements"] = {"ok": not problem, "problem": problem}
-        if self.telegram is not None:
-            problem = self.telegram.problem
-            found["telegram"] = {"ok": not problem, "mode": self.settings.telegram_mode, "problem": problem}
+        # One commune's broken account must not take the server away from all the others: told, but still ready.
+        found["accounts"] = {"ok": True, "states": self.switchboard.states()}
         return found
 
 
-def telegram_channel(
-    settings: Settings, read_file: Callable[[str], Awaitable[bytes]] | None = None
-) -> TelegramChannel | None:
-    """Return Telegram's account `default`, None without a token.
-
-    Telegram's library is imported only where there is one: it takes half a second.
-    """
-    token = settings.telegram_token.get_secret_value()
-    if not token:
-        return None
-    from bot.channels.telegram import TelegramChannel
-
-    return TelegramChannel(
-        "default",
-        token,
-        api_url=settings.telegram_api_url,
-        webhook_secret=settings.telegram_webhook_secret.get_secret_value(),
-        read_file=read_file,
-    )
-
-
-async def _prepare() -> None:
+async def _read_nation() -> None:
     """Read the places of all the country before somebody needs them, but not while the first ones are being answered."""
-    await asyncio.to_thread(bytecode.keep)
     await asyncio.sleep(NATION_AFTER)
     await asyncio.to_thread(nation)
 
@@ -305,6 +266,8 @@ def create(
             province_title=server.brain.places.title,
             introduction=server.brain.dialogue.actions.introduction(),
             bells=server.bells,
+            embed_origins=server.embed_origins,
+            secure=settings.public_url.startswith("https://"),
         )
     )
     app.include_router(materials_router(server.leaflets))
@@ -324,11 +287,7 @@ def create(
         )
     )
     app.add_exception_handler(NotLoggedIn, to_login)
-    if server.telegram is not None:
-        from bot.channels.telegram import webhook_router
-
-        accounts = {server.telegram.account: server.telegram}
-        app.include_router(webhook_router(accounts, server.accept, server.pump.wake, utc_now))
+    app.include_router(webhooks(server.channels, server.accept, utc_now))
 
     @app.get("/healthz", tags=["operation"])
     async def healthz() -> dict[str, str]:

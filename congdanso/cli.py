@@ -7,7 +7,7 @@ import warnings
 
 import click
 
-from congdanso.commands import language, library, officers, operation, outreach, serving, talking
+from congdanso.commands import benches, channels, language, library, officers, operation, outreach, serving, talking
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,11 +26,12 @@ for command in (
     talking.place,
     language.train,
     language.evaluate,
-    language.bench,
+    benches.bench,
     library.content,
     outreach.announce,
     outreach.stats,
     officers.user,
+    channels.channel,
     operation.db,
     operation.doctor,
 ):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +19,7 @@ from bot.clock import Clock
 from bot.conversation.model import Reply
 from bot.messages import Channel, Channels, Outcome
 from bot.storage.database import Database
+from congdanso.builders import process_name
 from congdanso.settings import Settings
 from content.places import Places
 
@@ -72,23 +71,43 @@ class Deliveries:
     limiter: RateLimiter
 
 
-def _plain(channel: Channel) -> Channel:
-    return WithoutCourtesies(channel) if channel.name == "telegram" else channel
+class PlainChannels(Channels):
+    """The accounts of a process, as announcements use them."""
+
+    def __init__(self, channels: Channels) -> None:
+        super().__init__()
+        self._channels = channels
+
+    def get(self, channel: str, account: str) -> Channel | None:
+        found = self._channels.get(channel, account)
+        return WithoutCourtesies(found) if found is not None and found.name == "telegram" else found
+
+    def present(self) -> list[tuple[str, str]]:
+        return self._channels.present()
 
 
-def process_name() -> str:
-    """Return a name of this process that no other has."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+class Lanes(Collection[Lane]):
+    """The lanes of the accounts that this process has now."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+
+    def __iter__(self) -> Iterator[Lane]:
+        return (Lane(*key) for key in self._channels.present())
+
+    def __len__(self) -> int:
+        return len(self._channels.present())
+
+    def __contains__(self, lane: object) -> bool:
+        return isinstance(lane, Lane) and (lane.channel, lane.account) in self._channels.present()
 
 
 def wire(settings: Settings, database: Database, places: Places, channels: Channels, clock: Clock) -> Deliveries:
     """Build the deliveries of one process over its channel accounts."""
     record = DeliveryRecorder(places)
     limiter = RateLimiter(replies_waiting=partial(replies_waiting, database, clock))
-    plain = Channels({key: _plain(channel) for key, channel in channels.by_key.items()})
     store = Store(database, clock, record=record)
-    means = Means(store, plain, limiter, clock, rng=random.Random())
+    means = Means(store, PlainChannels(channels), limiter, clock, rng=random.Random())
     durable = Durable(means, system_url=settings.system_url(), executor=process_name())
-    accounts = [Lane(channel, account) for channel, account in channels.by_key]
-    announcements = Announcements(database, places, clock=clock, accounts=accounts, record=record)
+    announcements = Announcements(database, places, clock=clock, accounts=Lanes(channels), record=record)
     return Deliveries(announcements, durable, limiter)

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 PREFIX: Final = "CONGDANSO_"
 FILE: Final = Path(".env")
@@ -28,10 +28,27 @@ class Settings(BaseModel):
     public_url: str = Field(default="", description="where citizens reach this server, https://…")
     province: str = Field(default="thai-nguyen", description="slug of the province whose places are used")
     officer: str = Field(default="", description="login of the officer as whom `announce` acts, instead of --as")
+    embed_origins: tuple[str, ...] = Field(
+        default=(), description="sites that may show the chat inside their pages, separated by spaces or commas"
+    )
     telegram_token: SecretStr = Field(default=SecretStr(""), description="of the account `default`")
     telegram_api_url: str = Field(default="https://api.telegram.org", description="without /bot<token>")
     telegram_mode: Literal["polling", "webhook"] = "polling"
     telegram_webhook_secret: SecretStr = Field(default=SecretStr(""), description="1 to 256 of A-Z a-z 0-9 _ -")
+    zalo_oa_app_id: str = Field(default="", description="of the Zalo app that the Official Account is linked with")
+    zalo_oa_secret_key: SecretStr = Field(default=SecretStr(""), description="signs the webhook's events")
+    zalo_oa_app_secret: SecretStr = Field(default=SecretStr(""), description="renews the tokens")
+    zalo_oa_access_token: SecretStr = Field(
+        default=SecretStr(""), description="of the first pair; renewed ones are kept"
+    )
+    zalo_oa_refresh_token: SecretStr = Field(default=SecretStr(""), description="of the first pair; works once")
+    zalo_oa_api_url: str = Field(default="https://openapi.zalo.me")
+    zalo_oa_oauth_url: str = Field(default="https://oauth.zaloapp.com")
+    zalo_bot_token: SecretStr = Field(default=SecretStr(""), description="of the account `default`")
+    zalo_bot_api_url: str = Field(default="https://bot-api.zaloplatforms.com")
+    zalo_bot_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="8 to 256; with it updates come by webhook"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -45,6 +62,17 @@ class Settings(BaseModel):
         found |= os.environ
         named = {name: found[key] for name in cls.model_fields if (key := PREFIX + name.upper()) in found}
         return named | given
+
+    @field_validator("embed_origins", mode="before")
+    @classmethod
+    def _origins(cls, given: Any) -> Any:
+        """Take a list from one line of the environment; an entry that is no origin stops the start and is named."""
+        entries = given.replace(",", " ").split() if isinstance(given, str) else given
+        if not entries:
+            return ()
+        from bot.channels.web.embed import origin
+
+        return tuple(origin(entry) for entry in entries)
 
     def url(self) -> str:
         """Return the database's URL."""

@@ -113,6 +113,11 @@ WORD_RULES: Final = (
     ),
     WordRule(re.compile(r"!"), "không dùng dấu chấm than"),
     WordRule(re.compile(r"(?<![\w/])(?:tôi|em) (?:xin|sẽ|hiểu|nghĩ|rất)\b", re.IGNORECASE), "không xưng “em”, “tôi”"),
+    WordRule(
+        re.compile(r"(?<![\d/])(?:\d/\d{1,2}|\d\d/(?:[12]|0[3-9]))/\d{4}(?!\d)"),
+        "ngày viết hai chữ số, tháng 1 và 2 thêm số 0: 03/10/2025, 22/02/2026",
+    ),
+    WordRule(re.compile(r"\b0\d+ (?:ngày|giờ|tháng|năm)\b|\d %"), "số viết gọn: “3 ngày làm việc”, “50%”"),
 )
 
 _FREE: Final = re.compile(
@@ -245,6 +250,8 @@ _SCHEMA: Final = {
 _OWN: Final = (
     ("needs an `answer`", "phải có `answer`, hoặc ghi `unknown: true`"),
     ("exclude each other", "đã ghi `unknown: true` thì không có `answer`"),
+    ("line that `leads`", "dòng có `leads` phải có `valid_to` và không có `when`"),
+    ("one line at most", "chỉ một dòng có `leads`, và mục phải có `answer` để thay khi dòng đó hết hạn"),
     ("names its `source`", "nêu điều gì thì phải ghi `source`"),
     ("`tong-quan` is missing", "thiếu mục `tong-quan`"),
     ("is not listed under `sources`", "dùng một nguồn không có trong `sources`"),

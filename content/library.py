@@ -65,10 +65,12 @@ class Library(Mapping[str, Topic]):
         section = topic.aspects.get(aspect)
         if section is None:
             return Known(None, (), expired=False)
-        head = None if section.answer is None else _known(topic, section, Fact(text=section.answer))
-        facts = [_known(topic, section, fact) for fact in section.facts]
-        expired = any(not _holds(f, today) for f in ([head] if head else []) + facts)
-        answer = head if head is not None and _holds(head, today) else None
+        heads = [_known(topic, section, fact) for fact in section.facts if fact.leads]
+        if section.answer is not None:
+            heads.append(_known(topic, section, Fact(text=section.answer)))
+        facts = [_known(topic, section, fact) for fact in section.facts if not fact.leads]
+        expired = any(not _holds(f, today) for f in heads + facts)
+        answer = next((head for head in heads if _holds(head, today)), None)
         return Known(answer, tuple(f for f in facts if _holds(f, today)), expired)
 
 

@@ -56,6 +56,15 @@ class Fact(_Model):
     source: str | None = None
     confidence: Confidence | None = None
     valid_to: date | None = Field(default=None, description="last day on which the line is true")
+    leads: bool = Field(default=False, description="the first line while it holds, in place of the section's `answer`")
+
+    @model_validator(mode="after")
+    def _leads_for_a_time(self) -> Fact:
+        if self.leads and (self.valid_to is None or self.when is not None):
+            raise ValueError(
+                "a line that `leads` holds in every case and has a `valid_to`; otherwise it is the `answer`"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -66,7 +75,7 @@ class Fact(_Model):
 class Section(_Model):
     """What is known of one aspect. `unknown` says that nobody published it: it is shown as such, never as free."""
 
-    answer: Line | None = Field(default=None, description="the first line of the answer")
+    answer: Line | None = Field(default=None, description="the first line of the answer, except while a fact `leads`")
     facts: tuple[Fact, ...] = ()
     unknown: bool = False
     source: str | None = None
@@ -75,6 +84,8 @@ class Section(_Model):
 
     @model_validator(mode="after")
     def _says_something(self) -> Section:
+        if sum(fact.leads for fact in self.facts) > (self.answer is not None):
+            raise ValueError("one line at most `leads`, and only where an `answer` follows it")
         if not self.unknown and self.answer is None:
             raise ValueError("a section needs an `answer`, or `unknown: true`")
         if self.unknown and self.answer is not None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from bot.inbox import accept
-from bot.messages import Address, Capabilities, Channels, Incoming, Outcome, Sent
+from bot.messages import Address, Capabilities, Channel, Channels, Incoming, Outcome, Sent
+from bot.pump import Pump
+from bot.sender import Sender
 from bot.storage.database import Database
 from bot.storage.tables import conversation, outbox
+from bot.turns import Turns
 from nlu.understanding import Understanding
+
+if TYPE_CHECKING:
+    from congdanso.brain import Brain
 
 MORNING = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """Nine o'clock in the morning of 22/11/2026 in Thái Nguyên."""
@@ -91,6 +101,46 @@ class FakeChannel:
 
     def channels(self) -> Channels:
         return Channels({(self.name, self.account): self})
+
+
+@asynccontextmanager
+async def answering(database: Database, brain: Brain, *channels: Channel) -> AsyncIterator[Pump]:
+    """The real bot behind some channels: takes turns and sends replies for as long as the test looks."""
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    turns = Turns(database, brain.dialogue, brain.engine.understand, clock=now, owner="test")
+    accounts = Channels({(channel.name, channel.account): channel for channel in channels})
+    pump = Pump(turns, Sender(database, accounts, clock=now, rng=random.Random(1)))
+    task = asyncio.create_task(pump.run())
+    try:
+        yield pump
+        await until(lambda: not pump._running)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def work_off(turns: Turns) -> int:
+    """Answer everything that waits, sending nothing; return how many messages ended."""
+    ended, working = 0, True
+    while working:
+        working = False
+        for held in await turns.take_ready():
+            working = working or bool(held.waiting)
+            answered = await turns.answer(held)
+            ended += len(answered.ended)
+            if not answered.given_back:
+                await turns.release(held)
+    return ended
 
 
 def understood(topic: str | None, *aspects: str, confidence: float = 0.95, **fields: Any) -> Understanding:

@@ -17,8 +17,8 @@ def composed(unit_name: str, text: str, *, urgent: bool) -> str:
 
 
 def reply_of(text: str) -> Reply:
-    """Return a composed text with its button."""
-    return Reply(text, (Button(say("stop_button"), STOP_PAYLOAD),))
+    """Return a composed text with its button; no number stands for it, since a number answers what the bot asked last."""
+    return Reply(text, (Button(say("stop_button"), STOP_PAYLOAD),), first=0)
 
 
 def trial_of(text: str) -> Reply:

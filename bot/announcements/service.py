@@ -111,7 +111,7 @@ class Announcements:
     """The officer's side, over one database.
 
     Args:
-        accounts: the channel accounts that some process of this installation has.
+        accounts: the channel accounts that this process has; they may come and go.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Announcements:
         self._database = database
         self._places = places
         self._clock = clock
-        self._accounts = frozenset(accounts)
+        self._accounts = accounts
         self._rates = rates
         self._store = Store(database, clock, record=record)
 

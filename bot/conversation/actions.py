@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bot.conversation import choices, materials
+from bot.conversation import choices, links, materials
 from bot.conversation.answers import topic_button
 from bot.conversation.materials import Materials
 from bot.conversation.messages import catalogue, label, say
@@ -47,6 +47,8 @@ COMMANDS: Final = {
     "tailieu": "tai-lieu-tuyen-truyen",
     "dulieu": "du-lieu-cua-toi",
     "xoadulieu": "xoa-du-lieu",
+    "noikenh": "noi-kenh",
+    "bonoikenh": "bo-noi-kenh",
 }
 """Slash commands and the action each stands for; channels list them with their descriptions."""
 
@@ -96,6 +98,15 @@ class Actions:
             ),
         )
 
+    def arrived(self, payload: str, session: Session) -> Session:
+        """Return the session of somebody who followed a link of a commune: it is theirs until they name another."""
+        if session.ward is not None or not (unit := links.unit_of(payload)):
+            return session
+        try:
+            return replace(session, ward=self._places.by_slug(unit).code)
+        except KeyError:
+            return session
+
     def officer_label(self, session: Session) -> str:
         """Return the label of the button that sends a question to an officer, with the commune if it is known."""
         ward = self._ward(session.ward)
@@ -107,7 +118,7 @@ class Actions:
 
     def slash(self, text: str, session: Session) -> Turn:
         """Return the turn of a typed /command; an unknown one gets the help."""
-        name = text[1:].split(maxsplit=1)[0].split("@", maxsplit=1)[0].lower() if len(text) > 1 else ""
+        name = command(text)
         topic = COMMANDS.get(name, "tro-giup")
         if topic == "start":
             return Turn((self.introduction(),), replace(session, greeted=True, pending=None), AnswerStatus.SMALLTALK)
@@ -143,6 +154,11 @@ class Actions:
     def _ward(self, code: str | None) -> Ward | None:
         """Return the commune with a code; None for a code that an older list had."""
         return next((ward for ward in self._places.wards() if ward.code == code), None)
+
+    def ward_name(self, code: str | None) -> str:
+        """Return the name of a commune; "" without one."""
+        ward = self._ward(code)
+        return ward.name if ward is not None else ""
 
     # consent
 
@@ -180,9 +196,7 @@ class Actions:
         if match.candidates:
             return self._which_place(match, session)
         awaited = session.pending if session.pending is not None and session.pending.kind == "place" else None
-        if awaited and len(text.split()) <= 4 and (choices.is_no(text) or choices.chosen(text, awaited.options)):
-            return self._ward_pressed("-", session)
-        return None
+        return self._ward_pressed("-", session) if awaited and choices.is_no(text) else None
 
     def _which_place(self, match: PlaceMatch, session: Session) -> Turn:
         options = tuple(
@@ -334,17 +348,24 @@ class Actions:
             subscribed="có" if session.subscribed else "không",
             consented="có" if session.consented else "chưa",
             recent=recent or "chưa có",
+            linked="có" if session.linked else "chưa",
         )
-        buttons = (
+        buttons = [
             Button(label("my_data_buttons", "erase"), "a:xoa-du-lieu"),
             Button(label("my_data_buttons", "read"), "c:more"),
-        )
-        return _done(session, text, AnswerStatus.ACTION_DONE, "du-lieu-cua-toi", buttons)
+            Button(label("my_data_buttons", "link"), "a:noi-kenh"),
+        ]
+        if session.linked:
+            buttons.append(Button(label("my_data_buttons", "unlink"), "a:bo-noi-kenh"))
+        if session.linked and not session.preferred:
+            buttons.append(Button(label("my_data_buttons", "here"), "l:here"))
+        return _done(session, text, AnswerStatus.ACTION_DONE, "du-lieu-cua-toi", tuple(buttons))
 
     def _erase(self, session: Session, _: str) -> Turn:
         buttons = (Button(label("erase_buttons", "yes"), "x:yes"), Button(label("erase_buttons", "no"), "x:no"))
+        text = say("erase_confirm") + (f" {say('erase_linked')}" if session.linked else "")
         return Turn(
-            (Reply(say("erase_confirm"), buttons),),
+            (Reply(text, buttons),),
             replace(session, pending=Pending("confirm", buttons)),
             AnswerStatus.CLARIFIED,
             "xoa-du-lieu",
@@ -376,6 +397,12 @@ class Actions:
 
     def _smalltalk(self, session: Session, key: str, topic: str) -> Turn:
         return _done(session, say(key), AnswerStatus.SMALLTALK, topic)
+
+
+def command(text: str) -> str:
+    """Return the name of a typed /command, as in COMMANDS; "" if nothing stands behind the slash."""
+    first = text[1:].split(maxsplit=1)
+    return first[0].split("@", maxsplit=1)[0].lower() if first else ""
 
 
 def inside(name: str) -> str:

@@ -27,8 +27,9 @@ _NUMBERS: Final = {
 }
 _CHOICE: Final = re.compile(
     r"^(?:(?:a|u|uh|da|vang|thi|the|em|toi|minh|chau|bac|ba|ong)\s+)*(?:chon|nhan|lay|la|bam|hoi|cho)?\s*"
-    r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an)?\s*(?:so|thu)?\s*"
-    r"(\d|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|ay|nhe|di|nha|day|do|nay|roi|thoi|co|em|anh|chi|bac|oi))*$"
+    r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an|o)?\s*(?:so|thu)?\s*"
+    r"(\d{1,2}|mot|nhat|dau tien|dau|hai|nhi|ba|bon|tu|nam|sau)(?:\s+(?:a|ay|nhe|di|nha|day|do|nay|roi|thoi|co|em|anh|chi"
+    r"|bac|oi))*$"
 )
 _LAST: Final = re.compile(r"\b(?:cuoi|cuoi cung|duoi cung)\b")
 _ARTICLE: Final = re.compile(r"^(?:chon|lay|cai|so|muc|thu|\d)")
@@ -50,6 +51,12 @@ _NO: Final = re.compile(
     rf"^(?:(?:da|{_SAID_WITH_IT})\s+)*(?:{_NO_WORDS})"
     rf"(?:\s+(?:{_NO_WORDS}|{_SAID_WITH_IT}|dau|can|nhan|xoa|dong y|nua|muon|gui|phai|duoc))*$"
 )
+STOP_WORDS: Final = frozenset(
+    {
+        "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
+        "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
+    }
+)  # fmt: skip
 
 
 def fold(text: str) -> str:
@@ -66,11 +73,18 @@ def chosen(text: str, options: Sequence[Button]) -> Button | None:
         return None
     if _LAST.search(folded) and _ARTICLE.match(folded):
         return options[-1]
-    if match := _CHOICE.match(folded):
-        word = match.group(1)
-        number = int(word) if word.isdigit() else _NUMBERS[word]
-        return options[number - 1] if 1 <= number <= len(options) else None
+    if _CHOICE.match(folded):
+        return by_number(text, options)
     return _by_label(folded, options)
+
+
+def by_number(text: str, options: Sequence[Button]) -> Button | None:
+    """Return the option whose number a text as a whole is; None if it is none."""
+    if (match := _CHOICE.match(fold(text))) is None:
+        return None
+    word = match.group(1)
+    number = int(word) if word.isdigit() else _NUMBERS[word]
+    return options[number - 1] if 1 <= number <= len(options) else None
 
 
 def _by_label(folded: str, options: Sequence[Button]) -> Button | None:
@@ -95,4 +109,13 @@ def is_yes(text: str) -> bool:
 
 def is_no(text: str) -> bool:
     """Whether a text as a whole is a no; "đúng" and "đừng" differ only in their marks."""
-    return bool(_NO.match(fold(text))) and "đúng" not in unicodedata.normalize("NFC", text.lower())
+    return bool(_NO.match(fold(text))) and not _says_right(text)
+
+
+def is_stop(text: str) -> bool:
+    """Whether a text is a word that stops announcements. "Đúng" folds to the same letters as "dừng", and is a yes."""
+    return fold(text) in STOP_WORDS and not _says_right(text)
+
+
+def _says_right(text: str) -> bool:
+    return "đúng" in unicodedata.normalize("NFC", text).lower()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
-from bot.conversation import choices, context
+from bot.conversation import choices, context, linking, links
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
 from bot.conversation.messages import catalogue, say
@@ -30,7 +30,7 @@ from bot.conversation.model import (
 from content.library import Library
 from content.packs import Packs
 from content.places import Places
-from nlu.understanding import FOLLOW_UP, Understanding
+from nlu.understanding import ASPECTS, FOLLOW_UP, Understanding
 
 CLARIFY_BELOW: Final = 0.45
 """Below this probability the bot asks back instead of answering …"""
@@ -44,14 +44,10 @@ NAMED: Final = 0.15
 ANSWER_WORDS: Final = 6
 """Words of an answer to "which of these"; a longer text is a new question."""
 BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
+STEPS: Final = frozenset({"c", "p", "n", "o", "r", "x"})
+"""Kinds of buttons that are steps of a form, not questions."""
 SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
 SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
-STOP_WORDS: Final = frozenset(
-    {
-        "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
-        "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
-    }
-)  # fmt: skip
 SWITCH_FLOOR: Final = 0.2
 """A neighbour less probable than this is not what was meant."""
 
@@ -98,6 +94,7 @@ class Dialogue:
             self._when_personal,
             self._when_opened,
             self._when_unsupported,
+            self._when_linking,
             self._when_pressed,
             self._when_stopping,
             self._when_corrected,
@@ -113,7 +110,7 @@ class Dialogue:
         )
         for step in steps:
             if (turn := step(moment)) is not None:
-                return self._introduced(turn)
+                return _numbered(self._introduced(turn))
         raise AssertionError("the last step answers every turn")
 
     # what was done
@@ -127,29 +124,49 @@ class Dialogue:
         if not m.said.opened:
             return None
         # Who follows a link or scans a leaflet sees first what was promised there.
-        if (given := self.actions.materials.opened(m.said.payload, m.session)) is not None:
+        session = self.actions.arrived(m.said.payload, m.session)
+        if (given := self.actions.materials.opened(m.said.payload, session)) is not None:
             return given
+        slug, aspect = links.topic_of(m.said.payload)
+        if slug in self.library:
+            return self.tell(replace(m, session=session), slug, (aspect,) if aspect in ASPECTS else ())
         return Turn(
-            (self.actions.introduction(),), replace(m.session, greeted=True, pending=None), AnswerStatus.SMALLTALK
+            (self.actions.introduction(),), replace(session, greeted=True, pending=None), AnswerStatus.SMALLTALK
         )
 
     def _when_unsupported(self, m: Moment) -> Turn | None:
-        return _turn(m, say("unsupported"), AnswerStatus.CLARIFIED) if m.said.unsupported else None
+        """Voice, pictures, files: say kindly what to do instead. What the bot waited for, it still waits for."""
+        if not m.said.unsupported:
+            return None
+        answers = catalogue()["unsupported"]
+        kind = catalogue()["unsupported_names"].get(m.said.unsupported, m.said.unsupported)
+        return Turn((Reply(answers.get(kind, answers["other"])),), m.session, AnswerStatus.CLARIFIED)
+
+    def _when_linking(self, m: Moment) -> Turn | None:
+        """A code may be typed whatever else the bot waits for, and is nobody else's to read."""
+        wanted = linking.wish(m.said)
+        return None if wanted is None else linking.answer(wanted, m.said.link, m.session, self.actions.ward_name)
 
     def _when_pressed(self, m: Moment) -> Turn | None:
         if not m.said.payload:
             return None
+        if (linked := self._when_linking(m)) is not None:
+            return linked
         kind, _, rest = m.said.payload.partition(":")
         if kind in ("t", "m"):
             slug, _, aspect = rest.partition(":")
             if slug in self.library:
                 return self.tell(m, slug, (aspect,) if aspect else (), everything=kind == "m")
         turn = self.actions.press(m.said.payload, m.session)
-        return turn or _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        if turn is None:
+            return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        # A step of a form (consent, commune, subscription): what was asked is not needed any more.
+        replies = tuple(replace(r, in_place=kind in STEPS and number == 0) for number, r in enumerate(turn.replies))
+        return replace(turn, replies=replies)
 
     def _when_stopping(self, m: Moment) -> Turn | None:
         """A word that stops announcements works always and at once, whatever else the bot waits for."""
-        return self.actions.press("a:tat-thong-bao", m.session) if m.folded in STOP_WORDS else None
+        return self.actions.press("a:tat-thong-bao", m.session) if choices.is_stop(m.said.text) else None
 
     def _when_corrected(self, m: Moment) -> Turn | None:
         """The last answer was not what was meant, and the text goes on to say what is: that alone is heard."""
@@ -164,26 +181,32 @@ class Dialogue:
         pending = m.session.pending
         if pending is None or not m.folded:
             return None
+        offered = (*pending.options, *pending.more)
         if pending.kind == "officer" and not _is_slash(m.said.text):
             if choices.is_no(m.said.text):
                 return self.actions.press("o:no", m.session)
+            if (option := choices.by_number(m.said.text, offered)) is not None:
+                return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload)))
             return self.actions.to_officer(m.said.text, m.session)
         if pending.kind == "place" and (turn := self.actions.take_place(m.said.text, m.session)):
             return turn
-        if (option := choices.chosen(m.said.text, pending.options)) is not None:
+        if (option := choices.chosen(m.said.text, offered)) is not None:
             return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload or "noop")))
         if pending.kind == "confirm":
             if choices.is_yes(m.said.text):
                 return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[0].payload)))
             if choices.is_no(m.said.text):
                 return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[-1].payload)))
-        if pending.kind == "topics":
-            if choices.is_yes(m.said.text) and len(pending.options) <= 2:
-                return self._when_pressed(replace(m, said=replace(m.said, payload=pending.options[0].payload)))
-            if choices.picks_none(m.said.text) and len(m.folded.split()) <= ANSWER_WORDS:
-                return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
-            if (option := self._likeliest(m, pending.options)) is not None:
-                return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload)))
+        return self._among_topics(m, pending.options) if pending.kind == "topics" else None
+
+    def _among_topics(self, m: Moment, options: tuple[Button, ...]) -> Turn | None:
+        """The text may say which of the offered topics is meant, or that none is."""
+        if choices.is_yes(m.said.text) and len(options) <= 2:
+            return self._when_pressed(replace(m, said=replace(m.said, payload=options[0].payload)))
+        if choices.picks_none(m.said.text) and len(m.folded.split()) <= ANSWER_WORDS:
+            return _turn(m, say("rephrase"), AnswerStatus.CLARIFIED)
+        if (option := self._likeliest(m, options)) is not None:
+            return self._when_pressed(replace(m, said=replace(m.said, payload=option.payload)))
         return None
 
     @staticmethod
@@ -374,6 +397,7 @@ class Dialogue:
         if (material := self.actions.materials.button(slug)) is not None:
             shown = replace(shown, buttons=(*shown.buttons, material))
         session = replace(session, pending=Pending("steps", tuple(b for b in shown.buttons if b.payload)))
+        shown = replace(shown, about=slug if aspect == "tong-quan" else f"{slug}:{aspect}", in_place=everything)
         return Turn((shown,), session, AnswerStatus.ANSWERED, slug, aspect)
 
     @staticmethod
@@ -393,6 +417,26 @@ def _turn(m: Moment, text: str, status: AnswerStatus, *, buttons: tuple[Button, 
     """A turn of one bubble that leaves the topic as it was and waits for one of its buttons."""
     pending = Pending("steps", tuple(b for b in buttons if b.payload)) if buttons else None
     return Turn((Reply(text, buttons),), replace(m.session, pending=pending), status)
+
+
+def _numbered(turn: Turn) -> Turn:
+    """Number the buttons of all bubbles in one row, and let the session wait for every one of them.
+
+    Whoever reads the menu of a bubble on a channel without buttons can answer with its number.
+    """
+    session, replies = turn.session, list[Reply]()
+    more: list[Button] = []
+    waiting = session.pending.options if session.pending is not None else ()
+    count = 0
+    for reply in turn.replies:
+        offered = tuple(b for b in reply.buttons if b.payload)
+        replies.append(replace(reply, first=count + 1) if offered and count else reply)
+        if offered != waiting:
+            more += offered
+        count += len(offered)
+    if more:
+        session = replace(session, pending=replace(session.pending or Pending("steps"), more=tuple(more)))
+    return replace(turn, replies=tuple(replies), session=session)
 
 
 def _given(m: Moment) -> Understanding:

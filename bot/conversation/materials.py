@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from bot.conversation import links
 from bot.conversation.answers import encoded
 from bot.conversation.messages import label, say
 from bot.conversation.model import (
@@ -22,8 +23,6 @@ from content.packs import Item, Pack, Packs
 
 TOPIC: Final = "tai-lieu-tuyen-truyen"
 PAYLOAD: Final = "k"
-CAMPAIGN: Final = "c_"
-"""Begins the payload of a campaign's link: `c_<pack>` or `c_<pack>_<unit>`."""
 PDF: Final = "application/pdf"
 
 
@@ -66,9 +65,8 @@ class Materials:
 
     def opened(self, payload: str, session: Session) -> Turn | None:
         """Return the pack of a campaign's link; None for a link of anything else."""
-        if not payload.startswith(CAMPAIGN):
-            return None
-        return self.press(payload.removeprefix(CAMPAIGN).partition("_")[0], session)
+        pack = links.pack_of(payload)
+        return self.press(pack, session) if pack else None
 
     def _given(self, pack: Pack, session: Session) -> Turn:
         leaflets = [i for i in pack.items if i.kind == "leaflet"]

@@ -54,20 +54,32 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One bubble, in plain text; each channel renders it within its own limits."""
+    """One bubble, in plain text; each channel renders it within its own limits.
+
+    `first` is the number by which the first button is chosen where there are no buttons; 0: by no number, only in words.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     source: SourceLine | None = None
+    first: int = 1
+    about: str = ""
+    """The topic, or "topic:aspect", that the bubble answers: a link can lead others to it."""
+    in_place: bool = False
+    """It takes the place of the bubble whose button was pressed, where a channel can do that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What the bot waits for: a choice among `options`, or a free answer of a `kind` (place, question for an officer)."""
+    """What the bot waits for: a choice among `options`, or a free answer of a `kind` (place, question for an officer).
+
+    `more` are the buttons of a further bubble (the introduction), numbered on from the options.
+    """
 
     kind: str
     options: tuple[Button, ...] = ()
+    more: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +94,19 @@ class Session:
     aspect: str | None = None
     recent: tuple[str, ...] = ()
     pending: Pending | None = None
+    linked: bool = False
+    """Shares commune, consent and subscription with other channels of the same person."""
+    preferred: bool = False
+    """Of the linked channels, the one that gets the announcements."""
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON for storage; `from_dict` reads it."""
+        """JSON for storage; `from_dict` reads it. What columns of the conversation say (`linked`, `preferred`) is left out."""
         pending = None
         if self.pending is not None:
-            options = [[o.label, o.payload, o.url] for o in self.pending.options]
-            pending = {"kind": self.pending.kind, "options": options}
+            options, more = (
+                [[o.label, o.payload, o.url] for o in some] for some in (self.pending.options, self.pending.more)
+            )
+            pending = {"kind": self.pending.kind, "options": options, "more": more}
         return {
             "greeted": self.greeted,
             "consented": self.consented,
@@ -104,9 +122,35 @@ class Session:
     def from_dict(cls, state: dict[str, Any]) -> Session:
         """Read a stored session; a state of an older version lacks fields, which then have their defaults."""
         raw = state.get("pending")
-        pending = Pending(raw["kind"], tuple(Button(*o) for o in raw["options"])) if raw else None
+        pending = None
+        if raw:
+            options, more = (tuple(Button(*o) for o in raw.get(name, ())) for name in ("options", "more"))
+            pending = Pending(raw["kind"], options, more)
         known = {k: state[k] for k in ("greeted", "consented", "ward", "subscribed", "topic", "aspect") if k in state}
         return cls(**known, recent=tuple(state.get("recent", ())), pending=pending)
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """What another conversation chose, to which a code leads. `newer`: it chose later than this one."""
+
+    channel: str
+    ward: str | None
+    subscribed: bool
+    consented: bool
+    newer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFacts:
+    """What a turn about linking channels has to know: a code that may be shown, or where a typed one leads.
+
+    `refused` says why there is neither: unknown, own, already, too_many.
+    """
+
+    code: str = ""
+    other: Other | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +165,7 @@ class Said:
     opened: bool = False
     personal: tuple[str, ...] = ()
     unsupported: str = ""
+    link: LinkFacts | None = None
 
 
 # Effects: what the roof has to do after a turn, in the same transaction as the replies.
@@ -179,7 +224,57 @@ class MaterialGiven:
     topic: str | None
 
 
-Effect = ConsentGiven | WardChosen | Subscribed | Unsubscribed | DataErased | QuestionRecorded | Rated | MaterialGiven
+@dataclass(frozen=True, slots=True)
+class LinkCodeShown:
+    """A code was shown; its hash is to be kept for as long as it is valid."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCodeClaimed:
+    """A right code was typed here; from now on only this conversation may confirm it."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGuessFailed:
+    """A wrong code was typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The citizen confirmed: both conversations are one person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDeclined:
+    """The citizen does not want to link; the code is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """The conversation is on its own again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreferredHere:
+    """Of the linked channels, this one is to get the announcements."""
+
+
+LinkEffect = LinkCodeShown | LinkCodeClaimed | LinkGuessFailed | Linked | LinkDeclined | Unlinked | PreferredHere
+Effect = (
+    ConsentGiven
+    | WardChosen
+    | Subscribed
+    | Unsubscribed
+    | DataErased
+    | QuestionRecorded
+    | Rated
+    | MaterialGiven
+    | LinkEffect
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,20 @@ transaction that may write therefore begins IMMEDIATE and waits its turn.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot.storage.units import CONNECTIONS, PooledUnits, SharedUnits, Units
+
 BUSY_TIMEOUT_MS: Final = 15_000
 STATEMENT_TIMEOUT_MS: Final = 30_000
+T = TypeVar("T")
 
 
 def async_url(url: str) -> str:
@@ -38,17 +41,25 @@ class Database:
         self.is_sqlite = full.startswith("sqlite")
         if self.is_sqlite:
             self.engine: AsyncEngine = create_async_engine(full, pool_size=4, max_overflow=4, hide_parameters=True)
-            event.listen(self.engine.sync_engine, "connect", _tune_sqlite)
-            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
-        else:
-            self.engine = create_async_engine(
-                full,
-                pool_size=10,
-                max_overflow=10,
-                pool_pre_ping=True,
+            self._plain = create_engine(
+                full.replace("+aiosqlite", ""),
+                pool_size=1,
                 hide_parameters=True,
-                connect_args={"options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"},
+                connect_args={"check_same_thread": False},
             )
+            for engine in (self.engine.sync_engine, self._plain):
+                event.listen(engine, "connect", _tune_sqlite)
+                event.listen(engine, "begin", _begin_sqlite)
+            self._units: Units = SharedUnits(self._plain)
+        else:
+            options = {"options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"}
+            self.engine = create_async_engine(
+                full, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True, connect_args=options
+            )
+            self._plain = create_engine(
+                full, pool_size=CONNECTIONS, pool_pre_ping=True, hide_parameters=True, connect_args=options
+            )
+            self._units = PooledUnits(self._plain)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -64,8 +75,14 @@ class Database:
         async with self.engine.connect() as connection:
             yield connection
 
+    async def unit(self, work: Callable[[Connection], T]) -> T:
+        """Run a short transaction that may write, as a whole and beside the event loop (see `bot.storage.units`)."""
+        return await self._units.run(work)
+
     async def close(self) -> None:
         """Return all connections."""
+        self._units.close()  # not on a thread: the loop's own ones may be gone when this is the last thing done
+        self._plain.dispose()
         await self.engine.dispose()
 
 

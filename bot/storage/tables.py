@@ -46,13 +46,21 @@ conversation = Table(
     Column("created_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
     Column("stopped_at", Moment, comment="the citizen blocked or left the bot"),
+    Column("silent_until", Moment, comment="a human officer speaks here; the bot does not"),
     Column("ready_at", Moment, comment="when there is something to do; NULL = nothing"),
     Column("lease_owner", String(64)),
     Column("lease_until", Moment),
+    Column("person", String(32), comment="random; shared by the conversations of one person who linked them"),
+    Column("preferred", Boolean, nullable=False, default=False, server_default="0", comment="gets the announcements"),
+    Column("chosen_at", Moment, comment="when commune or subscription were last chosen"),
     UniqueConstraint("channel", "account", "chat"),
+    Index("ix_conversation_person", "person"),
     Index("ix_conversation_ready", "ready_at"),
     Index("ix_conversation_audience", "subscribed", "ward"),
 )
+
+ACCEPTED, DONE, DEAD = "accepted", "done", "dead"
+"""States of an inbox row: waiting for its turn; answered (or needing no answer); given up, with a reason."""
 
 inbox = Table(
     "inbox",
@@ -65,6 +73,7 @@ inbox = Table(
     Column("kind", String(16), nullable=False),
     Column("text", Text, comment="masked; emptied when the turn is done"),
     Column("personal", JSON, nullable=False),
+    Column("ref", String(64), comment="the messenger's id of the message whose button was pressed"),
     Column("received_at", Moment, nullable=False),
     Column("state", String(16), nullable=False, comment="accepted, done, dead"),
     Column("attempts", Integer, nullable=False, default=0),
@@ -88,6 +97,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_attempt_at", Moment, nullable=False),
     Column("external_id", String(128)),
+    Column("edits", String(64), comment="the messenger's id of the message it takes the place of"),
     Column("reason", String(200)),
     Column("created_at", Moment, nullable=False),
     Column("sent_at", Moment),
@@ -106,6 +116,55 @@ review = Table(
     Column("state", String(16), nullable=False, default="open"),
     Column("created_at", Moment, nullable=False),
     Index("ix_review_open", "state", "reason"),
+)
+
+channel_account = Table(
+    "channel_account",
+    metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("account", String(64), primary_key=True, comment="our own short name for it, in webhook addresses"),
+    Column("unit", String(64), nullable=False, comment="slug of the commune or province that owns it"),
+    Column("title", String(120), nullable=False),
+    Column("options", JSON, nullable=False, comment="what is not secret: addresses, mode, the messenger's public ids"),
+    Column("secrets", Text, nullable=False, comment="sealed by bot.accounts.vault"),
+    Column("given", String(64), comment="hash of what the environment gave; NULL: made by an officer"),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False, comment="grows with each change a process has to hear of"),
+    Column("created_at", Moment, nullable=False),
+    Column("receiving_problem", String(120), comment="why nothing comes in; NULL while it works"),
+    Column("sending_problem", String(120), comment="why nothing goes out"),
+    Column("problem_at", Moment, comment="since when"),
+    Column("worked_at", Moment, comment="when it last worked in either direction"),
+    Column("held_until", Moment, comment="the messenger asked the account to wait"),
+    Column("receiver", String(128), comment="the one process that polls for this account"),
+    Column("receiver_until", Moment),
+    Column("renewer", String(128), comment="the one task that renews its tokens"),
+    Column("renewer_until", Moment),
+)
+
+link_code = Table(
+    "link_code",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("code_hash", String(64), nullable=False, comment="keyed hash; the code itself was only shown"),
+    Column("conversation_id", BigId, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("claimed_by", BigId, comment="the conversation where it was typed; only this one may confirm"),
+    Column("spent_at", Moment, comment="confirmed, declined or replaced"),
+    UniqueConstraint("code_hash"),
+    Index("ix_link_code_conversation", "conversation_id", "created_at"),
+    Index("ix_link_code_claim", "claimed_by"),
+)
+
+link_guess = Table(
+    "link_guess",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("conversation_id", BigId, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Moment, nullable=False, comment="a wrong code was typed; kept for an hour"),
+    Index("ix_link_guess_conversation", "conversation_id", "at"),
+    Index("ix_link_guess_at", "at"),
 )
 
 checkpoint = Table(

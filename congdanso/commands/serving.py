@@ -21,6 +21,7 @@ def serve(host: str, port: int, workers: int) -> None:
     """Phục vụ trang hỏi đáp, các kênh nhắn tin và việc đang chờ gửi."""
     import uvicorn
 
+    from congdanso import bytecode
     from congdanso.logs import setup
 
     setup()
@@ -45,7 +46,9 @@ def serve(host: str, port: int, workers: int) -> None:
         async def greet(accounts: Any) -> None:
             await _show_first_link(accounts, address)
 
-        uvicorn.run(create(settings, brain, greet=greet), **options)
+        app = create(settings, brain, greet=greet)
+        bytecode.keep()
+        uvicorn.run(app, **options)
     else:
         with_accounts(partial(_show_first_link, address=address))
         uvicorn.run("congdanso.app:create", factory=True, workers=workers, **options)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
+
+import pytest
 
 from bot.codec import reply_from_json, reply_to_json
 from bot.conversation.model import Attachment, Button, Pending, Reply, Session, SourceLine
@@ -16,8 +19,10 @@ REPLY = Reply(
 )
 
 
-def test_a_reply_comes_back_as_it_was() -> None:
-    assert reply_from_json(json.loads(json.dumps(reply_to_json(REPLY)))) == REPLY
+@pytest.mark.parametrize("first", [0, 1, 4])
+def test_a_reply_comes_back_as_it_was(first: int) -> None:
+    reply = replace(REPLY, first=first)
+    assert reply_from_json(json.loads(json.dumps(reply_to_json(reply)))) == reply
 
 
 def test_a_reply_has_the_fields_of_the_contract() -> None:
@@ -38,7 +43,7 @@ def test_a_session_comes_back_as_it_was() -> None:
         topic="tam-tru",
         aspect="le-phi",
         recent=("tam-tru", "khai-sinh"),
-        pending=Pending("topics", (Button("A", "t:a"),)),
+        pending=Pending("topics", (Button("A", "t:a"),), (Button("Đồng ý", "c:ok"),)),
     )
     assert Session.from_dict(json.loads(json.dumps(session.as_dict()))) == session
 

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import insert, select
 
+from bot import work
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
-from bot.messages import ContactStopped, Misconfigured, Moved, OutsideWindow, Rejected, RetryAfter, Sent, Transient
+from bot.messages import (
+    Address,
+    Capabilities,
+    ContactStopped,
+    Incoming,
+    Misconfigured,
+    Moved,
+    Outcome,
+    OutsideWindow,
+    Rejected,
+    RetryAfter,
+    Sent,
+    Transient,
+)
 from bot.sender import MAX_ATTEMPTS, Sender
 from bot.storage.database import Database
 from bot.storage.tables import outbox
-from tests.builders import Citizen, Clock, FakeChannel
+from bot.turns import Turns, _stored
+from tests.builders import Citizen, Clock, FakeChannel, work_off
+
+if TYPE_CHECKING:
+    from congdanso.brain import Brain
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +61,13 @@ async def queue(database: Database, clock: Clock, *texts: str) -> tuple[int, Cit
     return conversation_id, citizen
 
 
+async def send(sender: Sender, database: Database, conversation_id: int, clock: Clock) -> None:
+    """Take the conversation in hand, and send what is due in it."""
+    held = await database.unit(lambda connection: work.take(connection, conversation_id, "a", clock()))
+    assert held is not None
+    await sender.send(held, [_stored(row) for row in held.queued])
+
+
 async def states(database: Database) -> list[tuple[str, int, str | None]]:
     async with database.read() as connection:
         rows = (await connection.execute(select(outbox).order_by(outbox.c.id))).mappings().all()
@@ -55,7 +81,7 @@ def sender(database: Database, channel: FakeChannel, clock: Clock) -> Sender:
 async def test_replies_leave_in_order(database: Database, clock: Clock) -> None:
     conversation_id, _ = await queue(database, clock, "một", "hai", "ba")
     channel = FakeChannel()
-    assert await sender(database, channel, clock).send_queued(conversation_id) == 3
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một", "hai", "ba"]
     assert {state for state, _, _ in await states(database)} == {"sent"}
 
@@ -64,11 +90,12 @@ async def test_a_wait_is_obeyed_to_the_second_and_holds_the_whole_account(databa
     conversation_id, _ = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[RetryAfter(7)])
     sends = sender(database, channel, clock)
-    assert await sends.send_queued(conversation_id) == 0
+    await send(sends, database, conversation_id, clock)
     clock.pass_(seconds=6.9)
-    assert await sends.send_queued(conversation_id) == 0
+    await send(sends, database, conversation_id, clock)
+    assert channel.sent == []
     clock.pass_(seconds=0.2)
-    assert await sends.send_queued(conversation_id) == 2
+    await send(sends, database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một", "hai"]
     assert (await states(database))[0][1] == 1
 
@@ -80,10 +107,10 @@ async def test_a_passing_fault_is_retried_even_if_the_reply_may_have_arrived(
     conversation_id, _ = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[Transient("no answer", maybe_sent=maybe)])
     sends = sender(database, channel, clock)
-    assert await sends.send_queued(conversation_id) == 0
+    await send(sends, database, conversation_id, clock)
     assert (await states(database))[0] == ("queued", 1, "no answer")
     clock.pass_(seconds=2)
-    assert await sends.send_queued(conversation_id) == 2
+    await send(sends, database, conversation_id, clock)
 
 
 async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply_go(
@@ -93,7 +120,7 @@ async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply
     channel = FakeChannel(outcomes=[Transient("down")] * MAX_ATTEMPTS)
     sends = sender(database, channel, clock)
     for _ in range(MAX_ATTEMPTS):
-        await sends.send_queued(conversation_id)
+        await send(sends, database, conversation_id, clock)
         clock.pass_(hours=1)
     assert (await states(database))[0] == ("failed", MAX_ATTEMPTS, "down")
     assert channel.sent == [("1001", "hai")]
@@ -102,7 +129,7 @@ async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply
 async def test_a_citizen_who_blocked_the_bot_gets_nothing_more(database: Database, clock: Clock) -> None:
     conversation_id, citizen = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[ContactStopped("blocked")])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [state for state, _, _ in await states(database)] == ["failed", "failed"]
     assert (await citizen.row())["stopped_at"] is not None
     assert channel.sent == []
@@ -112,14 +139,14 @@ async def test_a_citizen_who_blocked_the_bot_gets_nothing_more(database: Databas
 async def test_what_will_never_be_taken_is_not_retried(database: Database, clock: Clock, outcome: Any) -> None:
     conversation_id, _ = await queue(database, clock, "một", "hai")
     channel = FakeChannel(outcomes=[outcome])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [state for state, _, _ in await states(database)] == ["failed", "sent"]
 
 
 async def test_a_moved_chat_is_followed(database: Database, clock: Clock) -> None:
     conversation_id, _ = await queue(database, clock, "một")
     channel = FakeChannel(outcomes=[Moved("-100200")])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert channel.sent == [("-100200", "một")]
 
 
@@ -127,10 +154,10 @@ async def test_a_broken_account_keeps_its_replies(database: Database, clock: Clo
     conversation_id, _ = await queue(database, clock, "một")
     channel = FakeChannel(outcomes=[Misconfigured("401")])
     sends = sender(database, channel, clock)
-    await sends.send_queued(conversation_id)
+    await send(sends, database, conversation_id, clock)
     assert (await states(database))[0] == ("queued", 0, "401")
     clock.pass_(minutes=2)
-    await sends.send_queued(conversation_id)
+    await send(sends, database, conversation_id, clock)
     assert channel.sent == [("1001", "một")]
 
 
@@ -144,8 +171,41 @@ async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await sender(database, Dies(), clock).send_queued(conversation_id)
-    assert (await states(database))[0][0] == "sending"
+        await send(sender(database, Dies(), clock), database, conversation_id, clock)
+    assert (await states(database))[0][0] == "queued"
+    clock.pass_(seconds=16)
     channel = FakeChannel(outcomes=[Sent("9")])
-    await sender(database, channel, clock).send_queued(conversation_id)
+    await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một"]
+
+
+@dataclass
+class Editing(FakeChannel):
+    """A channel that can put a reply in the place of a message, or may not."""
+
+    refuses: bool = False
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(4096, buttons=True, edits=True))
+    edited: list[tuple[str, str]] = field(default_factory=list)
+
+    async def edit(self, chat: str, message: str, reply: Any) -> Outcome:
+        self.edited.append((message, reply.text))
+        return Rejected("too old") if self.refuses else Sent(message)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_a_step_of_a_form_takes_the_place_of_the_one_before_or_follows_it(
+    database: Database, brain: Brain, clock: Clock, refuses: bool
+) -> None:
+    turns = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a")
+    citizen = Citizen(database, clock)
+    await citizen.says("xin chào")
+    await work_off(turns)
+    pressed = Incoming(Address("telegram", "default", citizen.chat), "9", "button", "c:ok", clock(), ref="41")
+    held = (await turns.accept(pressed)).conversation_id
+    channel = Editing(refuses=refuses)
+    async with database.write() as connection:
+        await connection.execute(outbox.update().values(state="sent"))
+    await work_off(turns)
+    await send(sender(database, channel, clock), database, held, clock)
+    assert [message for message, _ in channel.edited] == ["41"]
+    assert len(channel.sent) == (1 if refuses else 0)

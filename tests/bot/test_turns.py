@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import func, select
 
+from bot.messages import Address, Incoming
 from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox, outbox, review
-from bot.turns import Turns
-from tests.builders import Citizen, Clock
+from bot.turns import DIED, MAX_DEATHS, Turns
+from bot.work import LeaseLost
+from nlu.understanding import Understanding
+from tests.builders import Citizen, Clock, work_off
 
 if TYPE_CHECKING:
     from congdanso.brain import Brain
@@ -28,21 +32,12 @@ def turns(database: Database, brain: Brain, clock: Clock) -> Turns:
     return Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a")
 
 
-async def work(turns: Turns) -> int:
-    """Do everything that is due; return how many turns were taken."""
-    taken = 0
-    for conversation_id in await turns.claim():
-        taken += await turns.answer_waiting(conversation_id)
-        await turns.release(conversation_id)
-    return taken
-
-
 async def test_the_same_update_twice_is_one_turn(database: Database, clock: Clock, turns: Turns) -> None:
     citizen = Citizen(database, clock)
     _, new = await citizen.says("làm giấy khai sinh cần gì", update_id="77")
     _, again = await citizen.says("làm giấy khai sinh cần gì", update_id="77")
     assert (new, again) == (True, False)
-    assert await work(turns) == 1
+    assert await work_off(turns) == 1
     assert sum("iấy chứng sinh" in text for text in await citizen.got()) == 1
 
 
@@ -50,7 +45,7 @@ async def test_messages_of_one_citizen_are_answered_in_order(database: Database,
     citizen = Citizen(database, clock)
     await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
     await citizen.says("thế mất mấy ngày")
-    assert await work(turns) == 2
+    assert await work_off(turns) == 2
     answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
     assert "7.000 đồng" in answers[0]
     assert "3 ngày" in answers[1]
@@ -61,7 +56,7 @@ async def test_the_text_of_a_message_is_forgotten_once_it_is_answered(
 ) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("làm hộ chiếu ở đâu")
-    await work(turns)
+    await work_off(turns)
     async with database.read() as connection:
         row = (await connection.execute(select(inbox))).mappings().one()
     assert row["text"] is None
@@ -73,8 +68,8 @@ async def test_two_processes_do_not_take_the_same_conversation(
 ) -> None:
     other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
     await Citizen(database, clock).says("xin chào")
-    assert len(await turns.claim()) == 1
-    assert await other.claim() == []
+    assert len(await turns.take_ready()) == 1
+    assert await other.take_ready() == []
 
 
 async def test_the_work_of_a_dead_process_is_taken_over(
@@ -83,10 +78,26 @@ async def test_the_work_of_a_dead_process_is_taken_over(
     other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
     citizen = Citizen(database, clock)
     await citizen.says("xin chào")
-    await turns.claim()  # … and dies here
-    clock.pass_(seconds=61)
-    assert await work(other) == 1
+    await turns.take_ready()  # … and dies here
+    clock.pass_(seconds=16)
+    assert await work_off(other) == 1
     assert len(await citizen.got()) >= 1
+
+
+async def test_a_process_that_slept_too_long_writes_nothing(
+    database: Database, brain: Brain, clock: Clock, turns: Turns
+) -> None:
+    other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
+    citizen = Citizen(database, clock)
+    await citizen.says("làm hộ chiếu ở đâu")
+    [asleep] = await turns.take_ready()
+    clock.pass_(seconds=16)
+    assert await work_off(other) == 1
+    answers = await citizen.got()
+    with pytest.raises(LeaseLost):
+        await turns.answer(asleep)
+    assert await turns.release(asleep) is None
+    assert await citizen.got() == answers
 
 
 async def test_a_message_that_comes_while_another_is_worked_on_is_not_forgotten(
@@ -94,11 +105,11 @@ async def test_a_message_that_comes_while_another_is_worked_on_is_not_forgotten(
 ) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("xin chào")
-    [conversation_id] = await turns.claim()
-    await turns.answer_waiting(conversation_id)
+    [held] = await turns.take_ready()
+    await turns.answer(held)
     await citizen.says("cảm ơn nhé")
-    await turns.release(conversation_id)
-    assert await work(turns) == 1
+    assert await turns.release(held) == clock()
+    assert await work_off(turns) == 1
     assert (await citizen.row())["lease_owner"] is None
 
 
@@ -111,24 +122,84 @@ async def test_a_message_that_cannot_be_handled_is_put_aside_with_its_reason(
     turns = Turns(database, brain.dialogue, broken, clock=clock, owner="a")  # type: ignore[arg-type]
     citizen = Citizen(database, clock)
     await citizen.says("khai sinh")
-    await work(turns)
+    await work_off(turns)
     async with database.read() as connection:
         row = (await connection.execute(select(inbox))).mappings().one()
     assert (row["state"], row["attempts"], row["reason"], row["text"]) == ("dead", 3, "ZeroDivisionError", None)
     assert "trục trặc" in (await citizen.got())[-1]
 
 
+async def test_what_comes_after_a_message_that_fails_waits_for_it(
+    database: Database, brain: Brain, clock: Clock
+) -> None:
+    failing = iter([True, False, False])
+
+    def at_first_broken(text: str) -> Understanding:
+        if next(failing):
+            raise ZeroDivisionError
+        return brain.engine.understand(text)
+
+    turns = Turns(database, brain.dialogue, at_first_broken, clock=clock, owner="a")
+    citizen = Citizen(database, clock)
+    await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
+    await citizen.says("thế mất mấy ngày")
+    assert await work_off(turns) == 2
+    answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
+    assert "7.000 đồng" in answers[0]
+    assert "3 ngày" in answers[1]
+
+
+async def test_a_message_that_kills_every_process_is_put_aside(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("khai sinh")
+    for _ in range(MAX_DEATHS):
+        assert len(await turns.take_ready()) == 1  # … and dies
+        clock.pass_(seconds=16)
+    assert await work_off(turns) == 1
+    async with database.read() as connection:
+        row = (await connection.execute(select(inbox))).mappings().one()
+    assert (row["state"], row["reason"]) == ("dead", DIED)
+    assert "trục trặc" in (await citizen.got())[-1]
+
+
+async def test_a_message_is_taken_in_hand_as_it_is_accepted(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    incoming = Incoming(Address("telegram", "default", citizen.chat), "5", "text", "làm hộ chiếu ở đâu", clock())
+    stored = await turns.accept(incoming, take=True)
+    assert stored.new
+    assert stored.held is not None
+    again = await turns.accept(incoming, take=True)
+    assert (again.new, again.held) == (False, None)
+    assert await turns.take_ready() == []
+    later = await turns.accept(replace(incoming, update_id="6", text="thế lệ phí bao nhiêu"), take=True)
+    assert (later.new, later.held) == (True, None)
+    assert len((await turns.answer(stored.held)).leaving) == len(await citizen.got())
+    await turns.release(stored.held)
+    assert await work_off(turns) == 1
+
+
+async def test_a_message_behind_others_is_not_taken_before_them(database: Database, clock: Clock, turns: Turns) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
+    incoming = Incoming(Address("telegram", "default", citizen.chat), "9", "text", "thế mất mấy ngày", clock())
+    assert (await turns.accept(incoming, take=True)).held is None
+    assert await work_off(turns) == 2
+    answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
+    assert "7.000 đồng" in answers[0]
+    assert "3 ngày" in answers[1]
+
+
 async def test_consent_commune_and_subscription_are_kept(database: Database, clock: Clock, turns: Turns) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("", kind="opened")
-    await work(turns)
+    await work_off(turns)
     for step in ("c:ok",):
         await citizen.presses(step)
-        await work(turns)
+        await work_off(turns)
     await citizen.says("xã Vi Hương")
-    await work(turns)
+    await work_off(turns)
     await citizen.presses("n:yes")
-    await work(turns)
+    await work_off(turns)
     row = await citizen.row()
     assert row["consented_at"] is not None
     assert (row["ward"], row["subscribed"]) == (row["session"]["ward"], True)
@@ -140,7 +211,7 @@ async def test_one_word_stops_announcements(database: Database, clock: Clock, tu
     await citizen.says("xã Phủ Thông")
     await citizen.presses("n:yes")
     await citizen.says("dừng thông báo")
-    await work(turns)
+    await work_off(turns)
     assert (await citizen.row())["subscribed"] is False
 
 
@@ -151,7 +222,7 @@ async def test_erasing_leaves_nothing_of_the_citizen(database: Database, clock: 
     await citizen.presses("c:ok")
     await citizen.says("xin giấy phép mở quán karaoke")
     await citizen.presses("x:yes")
-    await work(turns)
+    await work_off(turns)
     row = await citizen.row()
     assert (row["ward"], row["subscribed"], row["consented_at"]) == (None, False, None)
     assert row["session"]["recent"] == []
@@ -169,11 +240,11 @@ async def test_questions_without_an_answer_are_kept_only_with_consent(
 
     citizen = Citizen(database, clock)
     await citizen.says("xin giấy phép mở quán karaoke thế nào")
-    await work(turns)
+    await work_off(turns)
     assert await kept() == []
     await citizen.presses("c:ok")
     await citizen.says("xin giấy phép mở quán karaoke thế nào")
-    await work(turns)
+    await work_off(turns)
     assert await kept() == ["xin giấy phép mở quán karaoke thế nào"]
 
 
@@ -181,7 +252,7 @@ async def test_a_personal_number_is_refused_and_stands_nowhere(database: Databas
     citizen = Citizen(database, clock)
     await citizen.presses("c:ok")
     await citizen.says("căn cước của tôi 019203004567 bị mất")
-    await work(turns)
+    await work_off(turns)
     assert "không lưu và không xử lý" in (await citizen.got())[-1]
     async with database.read() as connection:
         for table in (conversation, inbox, outbox, review):
@@ -196,10 +267,26 @@ async def test_a_citizen_who_leaves_is_remembered_and_comes_back(
     await citizen.says("xã Phủ Thông")
     await citizen.presses("n:yes")
     await citizen.says("", kind="stopped")
-    await work(turns)
+    await work_off(turns)
     row = await citizen.row()
     assert row["stopped_at"] is not None
     assert row["subscribed"] is False
     await citizen.says("xin chào")
-    await work(turns)
+    await work_off(turns)
     assert (await citizen.row())["stopped_at"] is None
+
+
+async def test_work_that_takes_long_is_kept_in_hand(
+    database: Database, brain: Brain, clock: Clock, turns: Turns
+) -> None:
+    other = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="b")
+    await Citizen(database, clock).says("xin chào")
+    held = await turns.take_ready()
+    for _ in range(5):
+        clock.pass_(seconds=10)
+        await turns.renew(held)
+    assert await other.take_ready() == []
+    clock.pass_(seconds=16)
+    assert len(await other.take_ready()) == 1
+    await turns.renew(held)
+    assert await turns.release(held[0]) is None

@@ -23,13 +23,14 @@ from bot.storage.database import Database
 from bot.storage.tables import conversation
 from congdanso.app import Server, create
 from congdanso.settings import Settings
-from tests.browser.test_web_page import browser, pytestmark  # noqa: F401 - the same browser, the same conditions
+from tests.browser.citizen import needs_browser
 from tests.emulators.server import serve
 from tests.emulators.telegram import TOKEN, Fault, TelegramEmulator
 
 if TYPE_CHECKING:
     from congdanso.brain import Brain
 
+pytestmark = needs_browser
 PASSWORD = "rừng xanh suối trong 12"
 SIZES = ({"width": 360, "height": 740}, {"width": 1280, "height": 800})
 QUESTIONS = (
@@ -153,7 +154,7 @@ def picture(page: Page, name: str) -> None:
             page.screenshot(path=Path(folder) / f"{name}-{size['width']}.png", full_page=True)
 
 
-def test_from_the_link_to_the_figures(office: Office, browser: Browser) -> None:  # noqa: F811
+def test_from_the_link_to_the_figures(office: Office, browser: Browser) -> None:
     blocked = "5003"
     office.telegram.chats[blocked] = Fault(403, "Forbidden: bot was blocked by the user")
     office.citizens_ask()
@@ -218,7 +219,7 @@ def test_from_the_link_to_the_figures(office: Office, browser: Browser) -> None:
     assert complaints == []
 
 
-def test_without_scripts_the_pages_still_tell(office: Office, browser: Browser) -> None:  # noqa: F811
+def test_without_scripts_the_pages_still_tell(office: Office, browser: Browser) -> None:
     link = run(office.first_link())
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

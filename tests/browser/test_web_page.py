@@ -3,120 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Route, expect
 
-from bot.channels.web.access import Tokens
 from bot.conversation.messages import say
+from tests.browser.citizen import Citizen, needs_browser
 from tests.browser.webapp import FEE, MARKUP, OPTIONS, PLACE, Served
 
-CHROMIUM = next(
-    (path for path in ("/usr/bin/chromium", shutil.which("chromium")) if path and Path(path).exists()), None
-)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-    pytest.mark.xdist_group("browser"),
-]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE: ViewportSize = {"width": 360, "height": 740}
-QUESTION = "Câu hỏi của anh/chị"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with Served(tmp_path / "web.db").running() as running:
-        yield running
-
-
-class Citizen:
-    """Somebody in front of the page."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.url = url
-        self.complaints: list[str] = []
-        self.posted: list[dict[str, Any]] = []
-        page.on("console", lambda message: self._heard(message.type, message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._posted(request.url, request.post_data))
-
-    def _heard(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.complaints.append(text)
-
-    def _posted(self, url: str, data: str | None) -> None:
-        if url.endswith("/api/chat/messages") and data:
-            self.posted.append(json.loads(data))
-
-    def opens(self) -> Citizen:
-        self.page.goto(self.url)
-        expect(self.question).to_be_visible()
-        return self
-
-    @property
-    def question(self) -> Any:
-        return self.page.get_by_label(QUESTION, exact=True)
-
-    @property
-    def bubbles(self) -> Any:
-        return self.page.locator("#log .turn:not(.typing) .bubble")
-
-    @property
-    def last(self) -> Any:
-        return self.page.locator("#log .turn").last
-
-    def waits(self, holds: Callable[[], bool]) -> None:
-        """Wait until something is so; the page's events arrive meanwhile."""
-        deadline = time.monotonic() + 10
-        while not holds():
-            assert time.monotonic() < deadline, "it never came true"
-            self.page.wait_for_timeout(20)
-
-    def asks(self, text: str) -> None:
-        answers = self.page.locator("#log .bot:not(.typing)")
-        before = answers.count()
-        self.question.fill(text)
-        self.question.press("Enter")
-        expect(answers).not_to_have_count(before)
-        expect(self.page.locator(".typing")).to_have_count(0)
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport=PHONE, reduced_motion="reduce", locale="vi-VN")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def citizen(served: Served, context: BrowserContext) -> Iterator[Citizen]:
-    page = context.new_page()
-    page.add_init_script(
-        "addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + e.blockedURI))"
-    )
-    somebody = Citizen(page, served.url)
-    yield somebody
-    assert somebody.complaints == []
+pytestmark = needs_browser
 
 
 def test_ask_and_read_where_the_answer_is_from(citizen: Citizen) -> None:
@@ -249,7 +144,7 @@ def test_markup_is_shown_as_text_whoever_wrote_it(citizen: Citizen) -> None:
     for _ in range(2):
         expect(citizen.bubbles.nth(1)).to_have_text(f"đánh dấu {MARKUP}")
         expect(citizen.bubbles.nth(2)).to_contain_text(MARKUP)
-        expect(citizen.last.get_by_role("button")).to_have_text([MARKUP])
+        expect(citizen.last.locator("button.step")).to_have_text([MARKUP])
         assert page.evaluate("document.querySelectorAll('#log img, #log script, #log b').length") == 0
         assert page.evaluate("document.querySelectorAll('#log a[href^=\"javascript\"]').length") == 0
         assert page.title() == "Hỏi đáp dịch vụ công – Thái Nguyên"
@@ -278,31 +173,6 @@ def test_a_new_tab_goes_on_with_the_conversation_but_shows_nothing_of_it(
     assert sum(said.opened for said in served.web.dialogue.said) == 1
 
 
-@pytest.mark.parametrize("width", [320, 360, 768, 1280])
-def test_nothing_sticks_out_at_any_width(citizen: Citizen, width: int) -> None:
-    citizen.page.set_viewport_size({"width": width, "height": 740})
-    citizen.opens().asks("https://" + "a" * 300 + " đánh dấu")
-    citizen.asks("làm lại giấy tờ bị mất")
-    citizen.asks("đk tạm trú hết bn tiền")
-    assert citizen.page.evaluate("document.documentElement.scrollWidth") == width
-    outside = """[...document.querySelectorAll('main *, header *')].filter(node => {
-        const box = node.getBoundingClientRect();
-        return box.width > 1 && (box.left < 0 || box.right > innerWidth);
-    }).length"""
-    assert citizen.page.evaluate(outside) == 0
-
-
-def test_letters_and_targets_are_large_on_a_phone(citizen: Citizen) -> None:
-    citizen.opens().asks("đk tạm trú hết bn tiền")
-    page = citizen.page
-    assert page.evaluate("getComputedStyle(document.querySelector('.bubble')).fontSize") == "18px"
-    small = """[...document.querySelectorAll('button, a.step, #question')].filter(node => {
-        const box = node.getBoundingClientRect();
-        return box.width && (box.height < 44 || box.width < 44);
-    }).map(node => node.outerHTML)"""
-    assert page.evaluate(small) == []
-
-
 def test_the_answer_is_in_view_and_the_question_is_not_under_the_header(citizen: Citizen) -> None:
     citizen.opens()
     for text in ("đk tạm trú hết bn tiền", "làm lại giấy tờ bị mất", "đk tạm trú hết bn tiền"):
@@ -314,17 +184,6 @@ def test_the_answer_is_in_view_and_the_question_is_not_under_the_header(citizen:
     assert header and question and answer and composer
     assert question["y"] >= header["y"] + header["height"]
     assert answer["y"] + answer["height"] <= composer["y"]
-
-
-def test_what_a_screen_reader_is_told(citizen: Citizen) -> None:
-    citizen.opens().asks("đk tạm trú hết bn tiền")
-    log = citizen.page.get_by_role("log", name="Cuộc trò chuyện")
-    expect(log).to_have_attribute("aria-live", "polite")
-    expect(log).to_contain_text("Anh/chị hỏi:")
-    expect(log).to_contain_text("Kênh trả lời:")
-    expect(citizen.page.locator("html")).to_have_attribute("lang", "vi")
-    expect(citizen.page.get_by_role("heading", level=1)).to_have_text("Hỏi đáp dịch vụ công – Thái Nguyên")
-    expect(citizen.question).to_have_attribute("aria-describedby", "care")
 
 
 # bad lines
@@ -432,29 +291,12 @@ def test_without_storage_it_works_as_long_as_the_page_is_open(citizen: Citizen) 
     expect(citizen.bubbles).to_have_count(5)
 
 
-def test_without_scripts_there_is_a_number_to_call_and_no_dead_button(browser: Browser, served: Served) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(served.url)
-    expect(page.get_by_role("link", name="18001096")).to_have_attribute("href", "tel:18001096")
-    expect(page.get_by_text("Kênh hỏi đáp dịch vụ công của tỉnh")).to_be_visible()
-    expect(page.get_by_role("button")).to_have_count(0)
-    context.close()
-
-
 # what the bot says first
-
-
-def _chat(citizen: Citizen) -> str:
-    token = citizen.page.evaluate("localStorage.getItem('congdanso.token')")
-    chat = Tokens("khoá của bài kiểm tra").chat_of(token)
-    assert chat is not None
-    return chat
 
 
 def test_an_officers_answer_appears_by_itself_and_stays(citizen: Citizen, served: Served) -> None:
     citizen.opens().asks("đk tạm trú hết bn tiền")
-    chat = _chat(citizen)
+    chat = citizen.chat()
     citizen.waits(lambda: served.web.bells.count(chat) == 1)
     ids = served.run(served.web.push(chat, "Cán bộ trả lời: mức nộp trực tiếp là 15.000 đồng."))
     expect(citizen.last.locator(".bubble")).to_have_text("Cán bộ trả lời: mức nộp trực tiếp là 15.000 đồng.")
@@ -466,7 +308,7 @@ def test_an_officers_answer_appears_by_itself_and_stays(citizen: Citizen, served
 
 def test_what_was_said_while_the_page_was_away_is_there_when_it_is_back(citizen: Citizen, served: Served) -> None:
     citizen.opens().asks("đk tạm trú hết bn tiền")
-    chat = _chat(citizen)
+    chat = citizen.chat()
     citizen.page.goto("about:blank")
     citizen.waits(lambda: served.web.bells.count(chat) == 0)
     served.run(served.web.push(chat, "Mai cắt điện ở xóm Đồng."))
@@ -478,15 +320,23 @@ def test_what_was_said_while_the_page_was_away_is_there_when_it_is_back(citizen:
 
 def test_starting_afresh_leaves_nothing_on_the_machine(citizen: Citizen) -> None:
     citizen.opens().asks("đk tạm trú hết bn tiền")
-    before = _chat(citizen)
-    citizen.page.once("dialog", lambda dialog: dialog.dismiss())
-    citizen.page.get_by_role("button", name="Bắt đầu lại").click()
+    before = citizen.chat()
+    again = citizen.page.get_by_role("button", name="Bắt đầu lại", exact=True)
+    asked = citizen.page.get_by_role("group", name="Xoá cuộc trò chuyện này khỏi máy và bắt đầu lại?")
+    again.click()
+    expect(again).to_have_attribute("aria-expanded", "true")
+    expect(asked.get_by_role("button", name="Giữ lại")).to_be_focused()
+    citizen.page.keyboard.press("Enter")
+    expect(asked).to_be_hidden()
+    expect(again).to_be_focused()
     expect(citizen.bubbles).to_have_count(3)
-    citizen.page.once("dialog", lambda dialog: dialog.accept())
-    citizen.page.get_by_role("button", name="Bắt đầu lại").click()
+    citizen.question.fill("gõ dở")
+    again.click()
+    asked.get_by_role("button", name="Xoá, bắt đầu lại").click()
     expect(citizen.bubbles).to_have_count(1)
+    expect(citizen.question).to_have_value("")
     citizen.waits(lambda: citizen.page.evaluate("localStorage.getItem('congdanso.token')") is not None)
-    assert _chat(citizen) != before
+    assert citizen.chat() != before
 
 
 def test_on_paper_stands_the_conversation_alone(citizen: Citizen) -> None:
@@ -497,35 +347,68 @@ def test_on_paper_stands_the_conversation_alone(citizen: Citizen) -> None:
     expect(citizen.page.locator(".source")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_letters_stand_out_from_their_ground(citizen: Citizen, scheme: Any) -> None:
-    citizen.page.emulate_media(color_scheme=scheme)
-    citizen.opens().asks("thế nộp ở đâu")
-    citizen.asks("đk tạm trú hết bn tiền")
-    contrasts = citizen.page.evaluate(
-        """() => {
-            const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-            const light = (colour) => {
-                const [r, g, b] = numbers(colour).map((c) => c / 255)
-                    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            };
-            const ground = (node) => {
-                for (; node; node = node.parentElement) {
-                    const colour = getComputedStyle(node).backgroundColor;
-                    if (numbers(colour)[3] !== 0) return colour;
-                }
-            };
-            const seen = {};
-            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            while (walker.nextNode()) {
-                const node = walker.currentNode.parentElement;
-                if (!walker.currentNode.data.trim() || !node.offsetWidth) continue;
-                const [a, b] = [light(getComputedStyle(node).color), light(ground(node))].sort((x, y) => y - x);
-                seen[node.className + node.tagName] = (a + 0.05) / (b + 0.05);
-            }
-            return seen;
-        }"""
+# passing an answer on
+
+
+SHARED = "\n".join([*FEE.text.split("\n"), "Theo Cổng Dịch vụ công quốc gia, mã 1.004194, xem ngày 15/7/2026."])
+
+
+def test_an_answer_is_shared_with_its_source(citizen: Citizen) -> None:
+    citizen.page.add_init_script("navigator.share = async (what) => { window.shared = what; }")
+    citizen.opens().asks("đk tạm trú hết bn tiền")
+    citizen.page.get_by_role("button", name="Chia sẻ").click()
+    citizen.waits(lambda: citizen.page.evaluate("window.shared") is not None)
+    assert citizen.page.evaluate("window.shared") == {"text": f"{SHARED}\n{citizen.url}/"}
+    assert len(citizen.posted) == 2, "nobody is told who shared what"
+
+
+def test_where_nothing_can_be_shared_the_answer_is_copied(citizen: Citizen, context: BrowserContext) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    citizen.page.add_init_script("delete Navigator.prototype.share")
+    citizen.opens().asks("đk tạm trú hết bn tiền")
+    share = citizen.page.get_by_role("button", name="Chia sẻ")
+    share.click()
+    expect(citizen.page.get_by_role("status")).to_have_text("Đã chép, anh/chị dán vào tin nhắn.")
+    expect(share).to_be_focused()
+    assert citizen.page.evaluate("navigator.clipboard.readText()") == f"{SHARED}\n{citizen.url}/"
+
+
+def test_where_nothing_can_be_copied_it_says_so(citizen: Citizen) -> None:
+    citizen.page.add_init_script(
+        "delete Navigator.prototype.share; delete Navigator.prototype.clipboard; document.execCommand = () => false"
     )
-    assert len(contrasts) > 8
-    assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
+    citizen.opens().asks("đk tạm trú hết bn tiền")
+    citizen.page.get_by_role("button", name="Chia sẻ").click()
+    expect(citizen.page.get_by_role("status")).to_have_text("Chưa chép được. Anh/chị bôi đen chữ rồi chép.")
+
+
+def test_who_thinks_better_of_sharing_is_not_bothered(citizen: Citizen) -> None:
+    citizen.page.add_init_script(
+        "navigator.share = async () => { window.asked = true; throw new DOMException('', 'AbortError'); }"
+    )
+    citizen.opens().asks("đk tạm trú hết bn tiền")
+    citizen.page.get_by_role("button", name="Chia sẻ").click()
+    citizen.waits(lambda: bool(citizen.page.evaluate("window.asked")))
+    expect(citizen.page.get_by_role("status")).to_have_text("")
+
+
+# where somebody comes from
+
+
+def test_a_communes_link_opens_the_conversation_with_the_commune_once(citizen: Citizen, served: Served) -> None:
+    citizen.url += "/?u=phu-thong"
+    citizen.opens()
+    citizen.waits(lambda: len(citizen.posted) == 1)
+    citizen.page.reload()
+    citizen.asks("thế nộp ở đâu")
+    assert [said.payload for said in served.web.dialogue.said] == ["u_phu-thong", ""]
+
+
+def test_no_request_leaves_the_house(citizen: Citizen) -> None:
+    asked: list[str] = []
+    citizen.page.on("request", lambda request: asked.append(request.url))
+    citizen.opens().asks("đk tạm trú hết bn tiền")
+    for path in ("/chat", "/offline"):
+        citizen.page.goto(citizen.url + path)
+    assert len(asked) > 8
+    assert [url for url in asked if not url.startswith(f"{citizen.url}/")] == []

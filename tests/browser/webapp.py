@@ -38,6 +38,7 @@ from bot.storage.tables import metadata, outbox
 from bot.turns import Turns
 from nlu.understanding import Understanding
 
+KEY = "khoá của bài kiểm tra"
 PORTAL = "https://dichvucong.gov.vn"
 SEEN = date(2026, 7, 15)
 SOURCE = SourceLine("Cổng Dịch vụ công quốc gia, mã 1.004194", f"{PORTAL}/1.004194", SEEN)
@@ -163,7 +164,7 @@ class WebApp:
             self.turns(),
             lambda: self.wakes.append(1),
             self.clock,
-            "khoá của bài kiểm tra",
+            KEY,
             "Thái Nguyên",
             introduction=self.dialogue.introduction(),
             bells=self.bells,
@@ -176,8 +177,8 @@ class WebApp:
     async def push(self, chat: str, *texts: str) -> list[int]:
         """Queue messages that answer nothing, as an officer or an announcement does."""
         now = self.clock()
+        conversation_id = await self.database.unit(lambda connection: conversation_of(connection, address(chat), now))
         async with self.database.write() as connection:
-            conversation_id = await conversation_of(connection, address(chat), now)
             for text in texts:
                 await connection.execute(
                     insert(outbox).values(
@@ -209,8 +210,10 @@ async def create(path: Path) -> Database:
 class Served:
     """The web chat behind a real socket, in a thread with a loop of its own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, port: int = 0, **settings: Any) -> None:
         self._path = path
+        self._port = port
+        self._settings = {"look": 0.5, **settings}
         self._ready = threading.Event()
         self.url = ""
         self.web: WebApp
@@ -220,8 +223,8 @@ class Served:
     async def _serve(self) -> None:
         database = await create(self._path)
         self._loop = asyncio.get_running_loop()
-        self.web = WebApp(database, settings={"look": 0.5})
-        self._server = server(self.web.app())
+        self.web = WebApp(database, settings=self._settings)
+        self._server = server(self.web.app(), self._port)
         task = asyncio.create_task(self._server.serve())
         while not self._server.started:
             await asyncio.sleep(0.01)
@@ -246,9 +249,9 @@ class Served:
             thread.join(20)
 
 
-def server(app: FastAPI) -> uvicorn.Server:
-    """A uvicorn on any free port of this machine that does not wait for open streams when it ends."""
-    config = uvicorn.Config(app, port=0, log_level="error", ws="none", lifespan="off", timeout_graceful_shutdown=1)
+def server(app: FastAPI, port: int = 0) -> uvicorn.Server:
+    """A uvicorn, on any free port of this machine if none is named, that does not wait for open streams when it ends."""
+    config = uvicorn.Config(app, port=port, log_level="error", ws="none", lifespan="off", timeout_graceful_shutdown=1)
     return uvicorn.Server(config)
 
 

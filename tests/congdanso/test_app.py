@@ -14,6 +14,7 @@ from sqlalchemy import select
 from analytics.tables import event
 from congdanso.app import create
 from congdanso.settings import Settings
+from tests.bot.channels.textbrowser import TextBrowser
 
 if TYPE_CHECKING:
     from congdanso.brain import Brain
@@ -130,3 +131,38 @@ async def test_bad_input_gets_a_polite_answer(client: httpx.AsyncClient, text: s
     answer = await say(client, await new_token(client), 1, text=text)
     assert answer["replies"][0]["text"]
     assert answer["status"] != "error"
+
+
+async def test_a_visit_from_a_communes_site_counts_for_the_commune(client: httpx.AsyncClient) -> None:
+    token = await new_token(client)
+    opened = await say(client, token, 1, payload="start:u_phu-thong")
+    assert opened["status"] == "smalltalk"
+    await say(client, token, 2, text="làm hộ chiếu cần gì")
+    mine = await say(client, token, 3, text="dữ liệu của tôi")
+    assert "Xã Phủ Thông" in mine["replies"][0]["text"]
+    database = client.app.state.server.database  # type: ignore[attr-defined]
+    async with database.read() as connection:
+        rows = (await connection.execute(select(event.c.name, event.c.unit, event.c.topic).order_by(event.c.id))).all()
+    assert [tuple(row) for row in rows[:2]] == [("turn", "phu-thong", None), ("turn", "phu-thong", "ho-chieu")]
+    assert {row.name for row in rows} == {"turn"}, "nobody has chosen a commune or subscribed"
+
+
+async def test_the_setting_says_which_sites_may_show_the_chat(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "frame-ancestors 'none'" in (await client.get("/embed")).headers["Content-Security-Policy"]
+    server = client.app.state.server  # type: ignore[attr-defined]
+    monkeypatch.setattr(server, "settings", server.settings.model_copy(update={"embed_origins": ("https://xa.vn",)}))
+    assert "frame-ancestors https://xa.vn" in (await client.get("/embed")).headers["Content-Security-Policy"]
+
+
+async def test_the_chat_without_scripts_answers_from_the_library(client: httpx.AsyncClient) -> None:
+    async with TextBrowser(client.app) as citizen:  # type: ignore[attr-defined]
+        await citizen.opens("/chat?u=phu-thong")
+        page = await citizen.types("dk tam tru het bn tien")
+        assert "7.000 đồng" in page.text
+        page = await citizen.types("/tailieu")
+        [first] = [label for form in page.forms for label in form.buttons if label.startswith("1. ")]
+        page = await citizen.types("1")
+        assert first.removeprefix("1. ") in page.text
+        assert [url for url in page.links.values() if url.startswith("/materials/")]

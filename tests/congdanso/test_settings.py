@@ -46,3 +46,16 @@ def test_the_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "var")
     assert settings.key() == settings.key() == Settings(data_dir=tmp_path / "var").key()
     assert (tmp_path / "var" / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_the_sites_that_may_embed_the_chat_stand_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().embed_origins == ()
+    monkeypatch.setenv("CONGDANSO_EMBED_ORIGINS", " https://PhuThong.vn/, https://*.thainguyen.gov.vn ")
+    assert Settings().embed_origins == ("https://phuthong.vn", "https://*.thainguyen.gov.vn")
+    assert Settings(embed_origins=("https://a.vn",)).embed_origins == ("https://a.vn",)
+
+
+def test_a_site_that_is_none_stops_the_start_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONGDANSO_EMBED_ORIGINS", "https://phuthong.vn phuthong.gov.vn")
+    with pytest.raises(ValidationError, match=r"Địa chỉ trang phải có dạng .* Đã ghi: phuthong\.gov\.vn"):
+        Settings()

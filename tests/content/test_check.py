@@ -166,6 +166,10 @@ RULES: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("district office", with_answer("Nộp tại UBND huyện nơi ở."), "tong-quan.answer", "error", "cấp huyện"),
     ("district police", with_answer("Đến Công an huyện làm thẻ."), "tong-quan.answer", "error", "cấp huyện"),
     ("district level", with_answer("Do cơ quan thuế cấp huyện cấp."), "tong-quan.answer", "error", "cấp huyện"),
+    ("date without zero", with_answer("Từ ngày 3/10/2025."), "tong-quan.answer", "error", "03/10/2025"),
+    ("month without zero", with_answer("Từ ngày 22/2/2026."), "tong-quan.answer", "error", "03/10/2025"),
+    ("month with a zero too many", with_answer("Từ ngày 22/03/2026."), "tong-quan.answer", "error", "03/10/2025"),
+    ("number as in an office", with_answer("Trả sau 03 ngày làm việc."), "tong-quan.answer", "error", "viết gọn"),
     ("long line", with_answer("Giấy " + "tờ " * 60), "tong-quan.answer", "warning", "dòng dài"),
 ]
 
@@ -187,6 +191,7 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
     ("district of the past", with_answer("Không còn UBND huyện, việc này về xã.")),
     ("the topic on two levels", with_answer("Việc của UBND huyện nay do xã làm.", slug="chinh-quyen-hai-cap")),
     ("site that may be named", with_answer("Vào dichvucong.gov.vn hoặc binhdanhocvuso.gov.vn.")),
+    ("dates as they are written", with_answer("Từ 01/7/2025 đến hết ngày 28/02/2026, hoặc 12/11/2026.")),
     ("millions", with_fee(answer="1 tỷ đồng hoặc 129 triệu đồng.")),
     ("last day is 61 days ahead", with_fee([{"text": "Giảm một nửa.", "valid_to": date(2027, 1, 22)}])),
 ]

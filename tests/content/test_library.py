@@ -66,6 +66,42 @@ def test_a_fact_is_told_up_to_and_including_its_last_day(
     assert known.answer is not None
 
 
+HALF: dict[str, Any] = {"text": "10.000 đồng đến hết năm.", "leads": True, "valid_to": date(2026, 12, 31)}
+
+
+def with_fee(answer: str | None, *facts: dict[str, Any]) -> dict[str, Any]:
+    """The class with a fee section of these lines."""
+    section = {"source": "mot", "facts": list(facts), **({"answer": answer} if answer else {"unknown": True})}
+    return TOPIC | {"aspects": TOPIC["aspects"] | {"le-phi": section}}
+
+
+@pytest.mark.parametrize(
+    ("day", "first", "expired"),
+    [(date(2026, 12, 31), "10.000 đồng đến hết năm.", False), (date(2027, 1, 1), "20.000 đồng.", True)],
+)
+def test_a_line_leads_until_its_last_day(tmp_path: Path, day: date, first: str, expired: bool) -> None:
+    """A fee of today is the first line; tomorrow's fee takes over by itself, and neither stands among the facts."""
+    write(tmp_path, with_fee("20.000 đồng.", HALF))
+    known = load(tmp_path).known("lop-hoc", "le-phi", day)
+    assert known.answer is not None
+    assert (known.answer.text, known.facts, known.expired) == (first, (), expired)
+
+
+@pytest.mark.parametrize(
+    ("answer", "facts"),
+    [
+        ("20.000 đồng.", [HALF | {"valid_to": None}]),
+        ("20.000 đồng.", [HALF | {"when": "Nộp trực tuyến"}]),
+        ("20.000 đồng.", [HALF, HALF]),
+        (None, [HALF]),
+    ],
+    ids=["without end", "for one case", "two at once", "nothing to follow it"],
+)
+def test_a_line_that_cannot_lead_is_refused(tmp_path: Path, answer: str | None, facts: list[dict[str, Any]]) -> None:
+    with pytest.raises(ContentError, match="leads"):
+        read_topic(write(tmp_path, with_fee(answer, *facts)))
+
+
 def test_an_expired_section_has_no_answer_any_more(tmp_path: Path) -> None:
     write(tmp_path, TOPIC)
     known = load(tmp_path).known("lop-hoc", "thoi-gian", date(2027, 1, 1))

@@ -10,6 +10,15 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import uvicorn
+from starlette.responses import Response
+
+
+class Dropped(Response):
+    """Closes the connection without an answer."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": False})
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from tests.emulators.server import Dropped
+
 TOKEN = "12345:emulated-token"
 BOT = {"id": 12345, "is_bot": True, "first_name": "Công dân số", "username": "cds_test_bot"}
 
@@ -199,7 +201,7 @@ class TelegramEmulator:
             await asyncio.sleep(fault.delay)
             if fault.drop:
                 self._take(method, body)
-                return _Dropped()
+                return Dropped()
             if fault.page:
                 return HTMLResponse(fault.page, status_code=fault.status)
             if fault.status != 200:
@@ -251,6 +253,9 @@ class TelegramEmulator:
                 return _error(400, "Bad Request: BOT_COMMAND_INVALID")
             if not 1 <= len(command["description"]) <= 256:
                 return _error(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
+        return True
+
+    async def _setChatMenuButton(self, body: dict[str, Any]) -> Any:
         return True
 
     async def _deleteWebhook(self, body: dict[str, Any]) -> Any:
@@ -334,14 +339,6 @@ class TelegramEmulator:
         while not self._updates and time.monotonic() < until:
             await asyncio.sleep(0.02)
         return self._updates[: int(body.get("limit") or 100)]
-
-
-class _Dropped(Response):
-    """Closes the connection without an answer."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
-        await send({"type": "http.response.body", "body": b"{", "more_body": False})
 
 
 def _error(status: int, description: str, parameters: dict[str, Any] | None = None) -> JSONResponse:

@@ -9,22 +9,34 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from telegram import Bot, BotCommand, InputFile, LinkPreviewOptions, Message
-from telegram.constants import ChatAction, MessageLimit, ParseMode
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeAllGroupChats,
+    InlineKeyboardMarkup,
+    InputFile,
+    LinkPreviewOptions,
+    MenuButtonCommands,
+    Message,
+)
+from telegram.constants import ChatAction, FloodLimit, MessageLimit, ParseMode
 from telegram.error import BadRequest, TelegramError
 
 from bot import messages
+from bot.channels.progress import HalfWay, Progress
+from bot.channels.splitting import clean
 from bot.channels.telegram import outcomes, render
 from bot.channels.telegram.parse import CHANNEL, ourselves, parse
-from bot.channels.telegram.transport import QuietRequest, WithoutToken
+from bot.channels.telegram.transport import TALKATIVE, QuietRequest
+from bot.channels.tokens import WithoutToken
 from bot.conversation.messages import catalogue
 from bot.conversation.model import Attachment, Reply
 from bot.messages import Capabilities, Incoming, Outcome
+from bot.pace import Pace
 
 # The library is half way from whole seconds to time spans; this chooses the later form, and spares its warning.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
@@ -33,24 +45,14 @@ TIMEOUT: Final = 15.0
 """Seconds for one request; the sender's own limit is above it."""
 COURTESY: Final = 2.0
 """Seconds for what may fail unnoticed: the typing sign, the end of a button's waiting sign."""
-RESUME: Final = 900.0
-"""Seconds for which a reply that stopped half way goes on where it stopped, instead of beginning again."""
-HALF_WAY: Final = 1000
-"""Replies remembered so; the oldest is forgotten first, and would begin again."""
+PICTURES: Final = frozenset({"image/png", "image/jpeg"})
 CAPTION: Final = int(MessageLimit.CAPTION_LENGTH)
+CHAT_PACE: Final = Pace(timedelta(seconds=1 / FloodLimit.MESSAGES_PER_SECOND_PER_CHAT), burst=5)
+GROUP_PACE: Final = Pace(timedelta(minutes=1) / FloodLimit.MESSAGES_PER_MINUTE_PER_GROUP, burst=5)
 ReadFile = Callable[[str], Awaitable[bytes]]
 ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Progress:
-    """How much of a reply a chat has."""
-
-    done: int
-    message_id: str
-    at: float
 
 
 class TelegramChannel:
@@ -72,7 +74,7 @@ class TelegramChannel:
         """Take the account's name and secrets, and a way to read a document of the library by its address."""
         self.account = account
         self.secret = webhook_secret
-        self._log_filter = WithoutToken(token)
+        self._log_filter = WithoutToken(token, TALKATIVE)
         self._log_filter.attach()
         self._calls = QuietRequest(
             connection_pool_size=32, read_timeout=TIMEOUT, write_timeout=TIMEOUT, connect_timeout=5.0, pool_timeout=5.0
@@ -83,8 +85,7 @@ class TelegramChannel:
         self.bot = Bot(token, base_url=base, base_file_url=files, request=self._calls, get_updates_request=self._polls)
         self._read_file = read_file
         self._file_ids: dict[str, str] = {}
-        self._monotonic = monotonic
-        self._half_way: dict[tuple[str, Reply], _Progress] = {}
+        self._half_way = HalfWay(monotonic)
         self._courtesies: set[asyncio.Task[None]] = set()
         self._receiving = ""
         self._sending = ""
@@ -130,9 +131,14 @@ class TelegramChannel:
         Raises:
             TelegramError: Telegram refuses or is out of reach.
         """
-        commands = [BotCommand(name, text) for name, text in catalogue()["telegram_commands"].items()]
-        await self.bot.set_my_commands(commands)
-        await self.bot.set_my_commands(commands, language_code="vi")
+        words = catalogue()
+        commands = [BotCommand(name, text) for name, text in words["telegram_commands"].items()]
+        group = [command for command in commands if command.command in words["telegram_group_commands"]]
+        for scope, shown in ((None, commands), (BotCommandScopeAllGroupChats(), group)):
+            await self.bot.set_my_commands(shown, scope=scope)
+            await self.bot.set_my_commands(shown, scope=scope, language_code="vi")
+        with contextlib.suppress(TelegramError):  # without the button, the menu opens behind a slash
+            await self.bot.set_chat_menu_button(menu_button=MenuButtonCommands())
 
     async def introduce(self) -> None:
         """Identify the bot and set its menu.
@@ -203,19 +209,22 @@ class TelegramChannel:
 
     # what goes out
 
+    def pace(self, chat: str) -> Pace:
+        """Return how fast a chat may be written to; the ids of groups are negative."""
+        return GROUP_PACE if chat.startswith("-") else CHAT_PACE
+
     async def send(self, chat: str, reply: Reply, *, typing: bool = True) -> Outcome:
         """Send a reply, in as many parts as it needs.
 
         The first part that fails decides the outcome. The same reply to the same chat, sent again, goes on with that
         part (unless this process forgot it): the citizen need not read the beginning twice.
         """
-        key = (chat, reply)
         try:
             parts = render.texts(reply)
             if not parts and not reply.attachments:
                 return messages.Rejected("nothing to send")
-            progress = self._progress(key)
-            if typing and parts and progress.done == 0:
+            progress = self._half_way.progress(chat, reply)
+            if typing and self._takes_long(parts, reply) and progress.done == 0:
                 await self._type(chat)
             await self._send_from(progress, chat, reply, parts)
         except TelegramError as error:
@@ -230,32 +239,51 @@ class TelegramChannel:
             self._sending = ""
         elif isinstance(found, messages.Misconfigured):
             self._sending = found.reason
-        if not isinstance(found, messages.Transient | messages.RetryAfter | messages.Misconfigured):
-            self._half_way.pop(key, None)
+        self._half_way.settle(chat, reply, found)
         return found
 
-    def _progress(self, key: tuple[str, Reply]) -> _Progress:
-        """Return how far this reply came before, if that was lately."""
-        now = self._monotonic()
-        known = self._half_way.pop(key, None)
-        if known is None or now - known.at > RESUME:
-            known = _Progress(0, "", now)
-        self._half_way[key] = known
-        while len(self._half_way) > HALF_WAY:
-            del self._half_way[next(iter(self._half_way))]
-        return known
+    async def edit(self, chat: str, message: str, reply: Reply) -> Outcome:
+        """Put a reply in the place of a message of ours; Rejected if Telegram does not let us, or it is not one bubble."""
+        parts = render.texts(reply)
+        if len(parts) != 1 or reply.attachments:
+            return messages.Rejected("not one bubble")
+        markup = self._keyboard(reply)
+        try:
+            await self.bot.edit_message_text(
+                parts[0],
+                chat_id=chat,
+                message_id=int(message),
+                parse_mode=ParseMode.HTML,
+                reply_markup=markup,
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+        except BadRequest as error:
+            if "not modified" in str(error).lower():
+                return messages.Sent(message)
+            return outcomes.outcome(error)
+        except (TelegramError, ValueError) as error:
+            return outcomes.outcome(error) if isinstance(error, TelegramError) else messages.Rejected("no such message")
+        return messages.Sent(message)
 
-    async def _send_from(self, progress: _Progress, chat: str, reply: Reply, parts: list[str]) -> None:
+    def _keyboard(self, reply: Reply) -> InlineKeyboardMarkup | None:
+        us = ourselves(self.bot)
+        return render.keyboard(reply.buttons, render.share(reply, us.username or "" if us is not None else ""))
+
+    def _takes_long(self, parts: list[str], reply: Reply) -> bool:
+        """Whether a citizen has to wait so long that the sign of typing is worth a request of its own."""
+        return len(parts) > 1 or any(a.url not in self._file_ids for a in reply.attachments)
+
+    async def _send_from(self, progress: Progress, chat: str, reply: Reply, parts: list[str]) -> None:
         for number in range(progress.done, len(parts) + len(reply.attachments)):
             if number < len(parts):
-                markup = render.keyboard(reply.buttons) if number == len(parts) - 1 else None
+                markup = self._keyboard(reply) if number == len(parts) - 1 else None
                 message = await self._send_part(chat, parts[number], markup)
             else:
                 found = await self._send_document(chat, reply.attachments[number - len(parts)])
                 if found is None:
                     continue
                 message = found
-            progress.done, progress.at = number + 1, self._monotonic()
+            self._half_way.advance(progress, number + 1)
             if number < len(parts) or not progress.message_id:
                 progress.message_id = str(message.message_id)
 
@@ -277,25 +305,31 @@ class TelegramChannel:
             return await self.bot.send_message(chat, render.plain(part), **options)
 
     async def _send_document(self, chat: str, attachment: Attachment) -> Message | None:
-        """Send a document; after the first time by Telegram's own id for it, without uploading it again."""
-        caption = render.clean(attachment.title)[:CAPTION]
+        """Send a document or picture; after the first time by Telegram's own id for it, without uploading it again."""
+        caption = clean(attachment.title)[:CAPTION]
+        picture = attachment.media_type in PICTURES
         known = self._file_ids.get(attachment.url)
         if known is not None:
             try:
-                return await self.bot.send_document(chat, known, caption=caption)
+                return await self._send_file(chat, known, caption, picture=picture)
             except BadRequest as error:
                 if "file" not in str(error).lower():
                     raise
                 del self._file_ids[attachment.url]
         if self._read_file is None:
             return None
-        data = await self._read(attachment.url)
-        message = await self.bot.send_document(
-            chat, InputFile(data, filename=attachment.url.rsplit("/", 1)[-1]), caption=caption
-        )
+        file = InputFile(await self._read(attachment.url), filename=attachment.url.rsplit("/", 1)[-1])
+        message = await self._send_file(chat, file, caption, picture=picture)
         if message.document is not None:
             self._file_ids[attachment.url] = message.document.file_id
+        elif message.photo:
+            self._file_ids[attachment.url] = message.photo[-1].file_id
         return message
+
+    async def _send_file(self, chat: str, file: str | InputFile, caption: str, *, picture: bool) -> Message:
+        if picture:
+            return await self.bot.send_photo(chat, file, caption=caption)
+        return await self.bot.send_document(chat, file, caption=caption)
 
     async def _read(self, url: str) -> bytes:
         """Read a document of the library.

@@ -54,7 +54,9 @@ def parse(raw: dict[str, Any], bot: Bot, account: str, now: datetime) -> Incomin
     if found is None:
         return None
     chat, kind, text = found
-    return Incoming(Address(CHANNEL, account, str(chat)), _update_id(update), kind, text, now)
+    query = update.callback_query
+    ref = str(query.message.message_id) if query is not None and query.message is not None else ""
+    return Incoming(Address(CHANNEL, account, str(chat)), _update_id(update), kind, text, now, ref=ref)
 
 
 def _update_id(update: Update) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,6 +17,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.outcomes import from_telegram, seconds
 from bot.channels.telegram.parse import CHANNEL
+from bot.channels.webhook import body_of, object_of, stored
 from bot.clock import Clock
 from bot.messages import Incoming
 from bot.storage.database import Database
@@ -147,10 +147,8 @@ class TelegramPoller:
             )
 
 
-def webhook_router(
-    channels: Mapping[str, TelegramChannel], accept: Accept, wake: Callable[[], None], clock: Clock
-) -> APIRouter:
-    """Return the webhook's route: refuse without the secret, store, then say 200; what cannot be stored gets 503."""
+def webhook_router(channels: Mapping[str, TelegramChannel], accept: Accept, clock: Clock) -> APIRouter:
+    """Return the webhook's route over some accounts (see `take_webhook`)."""
     router = APIRouter(tags=["channels"])
 
     @router.post("/channels/telegram/{account}/webhook")
@@ -159,39 +157,26 @@ def webhook_router(
         channel = channels.get(account)
         if channel is None:
             return Response(status_code=404)
-        given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
-        if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
-            return Response(status_code=403)
-        body = await _body(request)
-        if body is None:
-            return Response(status_code=413)
-        try:
-            raw = json.loads(body)
-        except (ValueError, RecursionError):
-            return Response(status_code=400)
-        if not isinstance(raw, dict):
-            return Response(status_code=400)
-        await channel.identify_if_needed()
-        incoming = channel.parse(raw, clock())
-        if incoming is None:
-            return Response(status_code=200)
-        try:
-            await accept(incoming)
-        except Exception as error:
-            log.error("an update could not be stored", extra={"account": account, "error": type(error).__name__})
-            return Response(status_code=503)
-        wake()
-        channel.acknowledge_soon(raw)
-        return Response(status_code=200)
+        return await take_webhook(channel, request, accept, clock)
 
     return router
 
 
-async def _body(request: Request) -> bytes | None:
-    """Return the body; None if it is larger than any update is."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return None
-    return body
+async def take_webhook(channel: TelegramChannel, request: Request, accept: Accept, clock: Clock) -> Response:
+    """Answer one delivery: refuse without the secret, store, then say 200; what cannot be stored in time gets 503."""
+    given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
+    if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
+        return Response(status_code=403)
+    body = await body_of(request, MAX_BODY)
+    if body is None:
+        return Response(status_code=413)
+    if (raw := object_of(body)) is None:
+        return Response(status_code=400)
+    await channel.identify_if_needed()
+    incoming = channel.parse(raw, clock())
+    if incoming is None:
+        return Response(status_code=200)
+    answer = await stored(accept(incoming), channel.account)
+    if answer.status_code == 200:
+        channel.acknowledge_soon(raw)
+    return answer

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,11 +16,12 @@ from bot.clock import Clock
 from bot.codec import reply_to_json
 from bot.conversation.messages import say
 from bot.conversation.model import AnswerStatus, Reply
-from bot.inbox import ACCEPTED, DEAD, accept
+from bot.inbox import ACCEPTED, DEAD
 from bot.messages import Incoming
 from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
 from bot.turns import Turns
+from bot.work import LeaseLost, Work
 
 PATIENCE: Final = 10.0
 """Seconds to wait while somebody else works on the conversation."""
@@ -44,15 +44,12 @@ class Answer:
         return {"replies": list(self.replies), "topic": self.topic, "aspect": self.aspect, "status": self.status}
 
 
-@asynccontextmanager
-async def leased(turns: Turns, conversation_id: int) -> AsyncIterator[bool]:
-    """Try to hold a conversation for the length of a block; the value says whether it is held."""
-    held = await turns.lease(conversation_id)
-    try:
-        yield held
-    finally:
-        if held:
-            await asyncio.shield(turns.release(conversation_id))
+def update_id_of(chat: str, message_id: str) -> str:
+    """Return the name a message has in the inbox.
+
+    Hashed together: one conversation cannot name another's message, and no character of the client's is stored.
+    """
+    return hashlib.sha256(f"{chat}:{message_id}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Exchange:
@@ -84,29 +81,49 @@ class Exchange:
             None if the conversation was busy elsewhere for too long. The message is stored; it will be answered, and
             the same id fetches that answer.
         """
-        # Hashed together: one conversation cannot name another's message, and no character of the client's is stored.
-        update_id = hashlib.sha256(f"{chat}:{message_id}".encode("utf-8", "surrogatepass")).hexdigest()
+        update_id = update_id_of(chat, message_id)
         incoming = Incoming(address(chat), update_id, kind, text, self._clock())
-        conversation_id, _ = await accept(self._database, incoming)
+        stored = await self._turns.accept(incoming, take=True)
+        held = stored.held
         deadline = time.monotonic() + self._patience
         pause = FIRST_PAUSE
         while True:
+            if held is not None and (answered := await self._work(held, stored.inbox_id)) is not None:
+                return answered
             row = await self._row(update_id)
             if row is None:
                 break  # The citizen's data were erased between the door and here; sent again, it is a new message.
             if row["state"] != ACCEPTED:
                 return await self._read(row)
-            async with leased(self._turns, conversation_id) as held:
-                if held:
-                    await self._turns.answer_waiting(conversation_id)
-            if held:
-                continue
-            if time.monotonic() >= deadline:
-                break
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+            if held is None:
+                if time.monotonic() >= deadline:
+                    break
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
+            held = await self._turns.take(stored.conversation_id)
         self._wake()
         return None
+
+    async def _work(self, held: Work, inbox_id: int | None) -> Answer | None:
+        """Answer a conversation in hand; return the answer to one message, if it was among them.
+
+        What is left to do in the conversation is the pump's.
+        """
+        try:
+            answered = await self._turns.answer(held)
+        except LeaseLost:
+            return None
+        except asyncio.CancelledError:
+            await asyncio.shield(self._turns.release(held))
+            raise
+        if not answered.given_back:
+            await self._turns.release(held)
+            self._wake()
+        ended = next((one for one in answered.ended if one.inbox_id == inbox_id), None)
+        if ended is None:
+            return None
+        replies = tuple(reply_to_json(reply) for reply in ended.replies)
+        return Answer(replies, ended.topic, ended.aspect, ended.status)
 
     async def _row(self, update_id: str) -> RowMapping | None:
         query = select(inbox.c.id, inbox.c.state, inbox.c.status, inbox.c.topic, inbox.c.aspect).where(

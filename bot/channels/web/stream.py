@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, RowMapping, func, or_, select, update
 from sse_starlette import ServerSentEvent
 
 from bot.channels.web.channel import ACCOUNT, CHANNEL, Bells
-from bot.channels.web.exchange import leased
 from bot.clock import Clock
 from bot.storage.database import Database
 from bot.storage.tables import conversation, outbox
@@ -56,7 +55,7 @@ class Pushed:
                     seen.add(row["id"])
                     if row["state"] != "sent":
                         written.append(row["id"])
-                if written and await self._mark_sent(chat, written):
+                if written and await self.mark_sent(chat, written):
                     written.clear()
                 try:
                     async with asyncio.timeout(self._look):
@@ -91,7 +90,7 @@ class Pushed:
                 rows = (await connection.execute(query)).mappings().all()
         return [row for row in rows if row["id"] not in seen]
 
-    async def _mark_sent(self, chat: str, ids: list[int]) -> bool:
+    async def mark_sent(self, chat: str, ids: list[int]) -> bool:
         """Mark rows as sent, under the conversation's lease so that the sender has no hand on them meanwhile."""
         for _ in range(MARK_TRIES):
             with _undisturbed():
@@ -105,15 +104,19 @@ class Pushed:
             found = (await connection.execute(select(conversation.c.id).where(_of(chat)))).scalar_one_or_none()
         if found is None:
             return True
-        async with leased(self._turns, found) as held:
-            if held:
-                async with self._database.write() as connection:
-                    await connection.execute(
-                        update(outbox)
-                        .where(outbox.c.id.in_(ids), outbox.c.state.in_(("queued", "sending")))
-                        .values(state="sent", sent_at=self._clock(), attempts=outbox.c.attempts + 1, reason=None)
-                    )
-        return held
+        held = await self._turns.hold(found)
+        if held is None:
+            return False
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(
+                    update(outbox)
+                    .where(outbox.c.id.in_(ids), outbox.c.state.in_(("queued", "sending")))
+                    .values(state="sent", sent_at=self._clock(), attempts=outbox.c.attempts + 1, reason=None)
+                )
+        finally:
+            await self._turns.release(held)
+        return True
 
 
 def _undisturbed() -> anyio.CancelScope:

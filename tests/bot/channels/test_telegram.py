@@ -7,8 +7,10 @@ import html
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from bot import messages
 from bot.channels.telegram import TelegramChannel
-from bot.channels.telegram.render import LIMIT, length, split, texts
+from bot.channels.telegram.render import LIMIT, length, texts
 from bot.conversation.actions import COMMANDS
 from bot.conversation.messages import catalogue
 from bot.conversation.model import Attachment, Button, Reply, SourceLine
@@ -62,7 +64,7 @@ async def test_an_answer_leaves_as_html_with_its_buttons_and_source(
 ) -> None:
     outcome = await channel.send("77", ANSWER)
     assert isinstance(outcome, messages.Sent)
-    assert [method for method, _ in emulator.calls] == ["sendChatAction", "sendMessage"]
+    assert [method for method, _ in emulator.calls] == ["sendMessage"]
     body = emulator.sent[0].body
     assert body["chat_id"] == "77"
     assert body["parse_mode"] == "HTML"
@@ -75,6 +77,75 @@ async def test_an_answer_leaves_as_html_with_its_buttons_and_source(
         [{"text": "Mở Cổng", "url": "https://dichvucong.gov.vn"}],
     ]
     assert json.loads(body["link_preview_options"]) == {"is_disabled": True}
+
+
+async def test_the_sign_of_typing_is_shown_where_a_citizen_has_to_wait(
+    channel: TelegramChannel, emulator: TelegramEmulator
+) -> None:
+    await channel.send("77", Reply("dài " * 2000))
+    assert [method for method, _ in emulator.calls] == ["sendChatAction", "sendMessage", "sendMessage"]
+
+
+async def test_an_answer_can_be_shared_by_a_link_that_opens_it(
+    channel: TelegramChannel, emulator: TelegramEmulator
+) -> None:
+    await channel.send("77", replace(ANSWER, about="tam-tru:le-phi"))
+    assert "share" not in emulator.sent[0].body["reply_markup"]  # the bot's name is not known yet
+    await channel.identify()
+    await channel.send("78", replace(ANSWER, about="tam-tru:le-phi"))
+    *_, [button] = json.loads(emulator.sent[1].body["reply_markup"])["inline_keyboard"]
+    assert button["text"] == "Gửi cho người thân"
+    opened = parse_qs(urlsplit(button["url"]).query)
+    assert opened["url"] == ["https://t.me/cds_test_bot?start=t_tam-tru_le-phi"]
+    assert opened["text"] == ["Nộp trực tuyến: 7.000 đồng."]
+
+
+async def test_a_picture_is_sent_as_one_and_the_second_time_by_its_id(
+    emulator: TelegramEmulator, server: tuple[TelegramEmulator, str]
+) -> None:
+    async def read(_: str) -> bytes:
+        return b"png"
+
+    channel = TelegramChannel("default", TOKEN, api_url=server[1], read_file=read)
+    reply = Reply("Tờ rơi", attachments=(Attachment("Tờ rơi VNeID", "/materials/a.png", "image/png"),))
+    for chat in ("1", "2"):
+        assert isinstance(await channel.send(chat, reply), messages.Sent)
+    await channel.stop()
+    photos = [s.body for s in emulator.sent if s.method == "sendPhoto"]
+    assert [p["caption"] for p in photos] == ["Tờ rơi VNeID"] * 2
+    assert photos[1]["photo"] in emulator.files
+    assert len(emulator.files) == 1
+
+
+class TestInPlace:
+    async def test_a_step_takes_the_place_of_the_one_before(
+        self, channel: TelegramChannel, emulator: TelegramEmulator
+    ) -> None:
+        assert await channel.edit("77", "5", ANSWER) == messages.Sent("5")
+        [edited] = emulator.sent
+        assert (edited.method, edited.body["message_id"]) == ("editMessageText", "5")
+        assert "7.000 đồng" in edited.body["text"]
+        assert "reply_markup" in edited.body
+
+    @pytest.mark.parametrize(
+        ("fault", "outcome"),
+        [
+            (Fault(400, "Bad Request: message is not modified"), messages.Sent("5")),
+            (Fault(400, "Bad Request: message to edit not found"), messages.Rejected),
+            (Fault(400, "Bad Request: message can't be edited"), messages.Rejected),
+            (Fault(403, "Forbidden: bot was blocked by the user"), messages.ContactStopped),
+            (Fault(429, "Too Many Requests: retry after 3", {"retry_after": 3}), messages.RetryAfter(3)),
+        ],
+    )
+    async def test_what_telegram_says(
+        self, channel: TelegramChannel, emulator: TelegramEmulator, fault: Fault, outcome: Any
+    ) -> None:
+        emulator.faults["editMessageText"] = [fault]
+        found = await channel.edit("77", "5", ANSWER)
+        assert isinstance(found, outcome) if isinstance(outcome, type) else found == outcome
+
+    async def test_what_is_no_single_bubble_is_sent_instead(self, channel: TelegramChannel) -> None:
+        assert isinstance(await channel.edit("77", "5", Reply("dài " * 2000)), messages.Rejected)
 
 
 FAULTS: list[tuple[str, Fault, Any]] = [
@@ -191,7 +262,15 @@ async def test_a_document_is_uploaded_once_and_then_sent_by_its_id(
 async def test_the_menu_lists_commands_the_bot_knows(channel: TelegramChannel, emulator: TelegramEmulator) -> None:
     await channel.introduce()
     menus = [body for method, body in emulator.calls if method == "setMyCommands"]
-    assert [m.get("language_code") for m in menus] == [None, "vi"]
+    assert [(m.get("language_code"), "scope" in m) for m in menus] == [
+        (None, False),
+        ("vi", False),
+        (None, True),
+        ("vi", True),
+    ]
+    assert json.loads(menus[2]["scope"]) == {"type": "all_group_chats"}
+    assert {c["command"] for c in json.loads(menus[2]["commands"])} == set(catalogue()["telegram_group_commands"])
+    assert "setChatMenuButton" in [method for method, _ in emulator.calls]
     listed = {c["command"] for c in json.loads(menus[0]["commands"])}
     assert listed == set(catalogue()["telegram_commands"])
     assert listed <= set(COMMANDS)
@@ -201,21 +280,7 @@ def strip_tags(part: str) -> str:
     return html.unescape(re.sub(r"</?[bi]>", "", part))
 
 
-class TestSplitting:
-    @given(st.text(max_size=400), st.integers(min_value=4, max_value=60))
-    def test_parts_fit_and_lose_nothing_but_space(self, text: str, limit: int) -> None:
-        parts = split(text, limit)
-        assert all(length(part) <= limit for part in parts if part.strip())
-        assert "".join("".join(parts).split()) == "".join(text.split())[: None if text.strip() else limit]
-
-    def test_a_cut_falls_between_sentences(self) -> None:
-        parts = split("Câu một dài. Câu hai dài. Câu ba dài.", 28)
-        assert parts == ["Câu một dài. Câu hai dài.", "Câu ba dài."]
-
-    def test_a_character_outside_the_basic_plane_is_not_torn(self) -> None:
-        parts = split("😀" * 50, 21)
-        assert {len(part) for part in parts} == {10}
-
+class TestRendering:
     @given(st.text(min_size=1, max_size=9000))
     def test_any_answer_is_within_the_limit_and_well_formed(self, text: str) -> None:
         for part in texts(Reply(text, source=ANSWER.source)):

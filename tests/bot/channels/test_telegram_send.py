@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.telegram import TelegramChannel
-from bot.channels.telegram.render import LIMIT, length, split, texts
+from bot.channels.telegram.render import LIMIT, texts
 from bot.conversation.model import Attachment, Button, Reply, SourceLine
 from bot.messages import ContactStopped, Misconfigured, Moved, Outcome, Rejected, RetryAfter, Sent, Transient
 from tests.emulators.server import serve
@@ -344,26 +343,7 @@ class TestTheAccount:
         assert len(emulator.sent) == 2
 
 
-class TestSplitting:
-    @given(st.text(max_size=400), st.integers(min_value=20, max_value=60))
-    def test_no_part_begins_with_a_mark_that_belongs_to_the_letter_before(self, text: str, limit: int) -> None:
-        decomposed = unicodedata.normalize("NFD", f"đề nghị cấp lại thẻ căn cước {text}")
-        parts = split(decomposed, limit)
-        assert all(0 < length(part) <= limit for part in parts)
-        assert "".join("".join(parts).split()) == "".join(decomposed.split())
-
-    def test_a_decomposed_word_without_any_pause_is_cut_between_letters(self) -> None:
-        for part in split(unicodedata.normalize("NFD", "ế" * 100), 20):
-            assert len(part) % 3 == 0
-            assert not unicodedata.combining(part[0])
-
-    def test_a_joined_picture_is_not_cut(self) -> None:
-        family = "👩\u200d👩\u200d👧"
-        assert all(part.replace(family, "") == "" for part in split(family * 20, 20))
-
-    def test_an_early_space_is_better_than_a_torn_word(self) -> None:
-        assert split("Mã hồ sơ " + "A" * 30, 32) == ["Mã hồ sơ", "A" * 30]
-
+class TestRendering:
     @given(st.text(max_size=9000), st.text(max_size=6000))
     def test_whatever_is_said_fits_and_is_well_formed(self, text: str, title: str) -> None:
         from tests.emulators.telegram import _refusal

@@ -338,7 +338,7 @@ async def test_what_the_webhook_could_not_store_is_delivered_again_and_stored_on
         await accept(store, incoming)
 
     app = FastAPI()
-    app.include_router(webhook_router({"default": channel}, flaky, lambda: None, lambda: MORNING))
+    app.include_router(webhook_router({"default": channel}, flaky, lambda: MORNING))
     async with beside(app) as public_url:
         await channel.set_webhook(public_url)
         assert emulator.webhook["secret_token"] == "s3cret"

@@ -178,7 +178,7 @@ class TestWebhook:
             await accept(database, incoming)
 
         app = FastAPI()
-        app.include_router(webhook_router({"default": channel}, store, lambda: None, lambda: MORNING))
+        app.include_router(webhook_router({"default": channel}, store, lambda: MORNING))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as opened:
             yield opened
 
@@ -228,7 +228,7 @@ class TestWebhook:
             raise OSError("disk full")
 
         app = FastAPI()
-        app.include_router(webhook_router({"default": channel}, full, lambda: None, lambda: MORNING))
+        app.include_router(webhook_router({"default": channel}, full, lambda: MORNING))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             answer = await client.post(self.URL, json=emulator.message(1, "một"), headers=self.SECRET)
         assert answer.status_code == 503
@@ -239,10 +239,10 @@ SERVER = textwrap.dedent(
     import asyncio, os, random, signal, sys, warnings
     warnings.simplefilter("ignore")
     from datetime import UTC, datetime, timedelta
-    import bot.turns
+    import bot.work
     die_after, answering = int(sys.argv[3]), sys.argv[4] == "answering"
     if die_after:
-        bot.turns.LEASE = timedelta(seconds=1)
+        bot.work.LEASE = timedelta(seconds=1)
     from bot.channels.telegram import TelegramChannel, TelegramPoller
     from bot.conversation.model import AnswerStatus, Reply, Turn
     from bot.inbox import accept

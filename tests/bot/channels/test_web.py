@@ -13,16 +13,17 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
+from bot import work
 from bot.channels.web.access import Limit, Tokens
 from bot.channels.web.channel import AGAIN, Bells, WebChannel
-from bot.channels.web.routes import CONTENT_SECURITY_POLICY
 from bot.conversation.messages import say
 from bot.messages import Channels
 from bot.sender import Sender
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, inbox, outbox
+from bot.work import Work
 from tests.browser.webapp import FEE, LOST, WebApp, create
 from tests.builders import Clock
 
@@ -212,23 +213,31 @@ async def test_erasing_ones_data_can_be_repeated(client: Client, web: WebApp, da
 async def test_a_message_waits_while_somebody_else_has_the_conversation(client: Client, web: WebApp) -> None:
     await client.asks("thế nộp ở đâu", "0")
     other = web.turns("other")
-    assert await other.lease(1)
+    held = await other.hold(1)
+    assert held is not None
     asking = asyncio.create_task(client.asks("đk tạm trú hết bn tiền", "1"))
     await asyncio.sleep(0.2)
     assert not asking.done()
-    await other.release(1)
+    await other.release(held)
     assert (await asking)["aspect"] == "le-phi"
 
 
-async def test_the_other_holder_may_answer_it(client: Client, web: WebApp) -> None:
+async def test_the_other_holder_may_answer_it(client: Client, web: WebApp, database: Database, clock: Clock) -> None:
     await client.asks("thế nộp ở đâu", "0")
     other = web.turns("other")
-    assert await other.lease(1)
+    before = await other.hold(1)
+    assert before is not None
     asking = asyncio.create_task(client.asks("đk tạm trú hết bn tiền", "1"))
     await asyncio.sleep(0.1)
-    assert await other.answer_waiting(1) == 1
+
+    def again(connection: Connection) -> Work | None:
+        work.release(connection, before)
+        return work.take(connection, 1, "other", clock())
+
+    held = await database.unit(again)
+    assert held is not None
+    assert len((await other.answer(held)).ended) == 1
     assert (await asking)["aspect"] == "le-phi"
-    await other.release(1)
     assert len(web.dialogue.said) == 2
 
 
@@ -236,13 +245,14 @@ async def test_too_long_a_wait_is_503_and_nothing_is_lost(web: WebApp) -> None:
     async with Client(web, patience=0.2) as client:
         await client.asks("thế nộp ở đâu", "0")
         other = web.turns("other")
-        assert await other.lease(1)
+        held = await other.hold(1)
+        assert held is not None
         response = await client.post({"id": "1", "text": "đk tạm trú hết bn tiền"})
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) >= 1
         assert "bận" in response.json()["detail"]
         assert web.wakes
-        await other.release(1)
+        await other.release(held)
         assert (await client.asks("đk tạm trú hết bn tiền", "1"))["aspect"] == "le-phi"
 
 
@@ -250,8 +260,8 @@ async def test_a_holder_that_died_is_waited_for_only_as_long_as_its_lease(
     client: Client, web: WebApp, clock: Clock
 ) -> None:
     await client.asks("thế nộp ở đâu", "0")
-    assert await web.turns("dead").lease(1)
-    clock.pass_(seconds=61)
+    assert await web.turns("dead").hold(1)
+    clock.pass_(seconds=16)
     assert (await client.asks("đk tạm trú hết bn tiền", "1"))["aspect"] == "le-phi"
 
 
@@ -452,55 +462,7 @@ async def test_a_body_just_below_the_limit_is_taken(client: Client) -> None:
     await client.asks("a" * (64 * 1024 - frame))
 
 
-# the page
-
-
-async def test_the_page_has_the_introduction_in_it_and_a_strict_policy(client: Client) -> None:
-    response = await client.http.get("/")
-    assert response.status_code == 200
-    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
-    assert "geolocation=()" in response.headers["Permissions-Policy"]
-    page = response.text
-    assert '<html lang="vi">' in page
-    assert "Kênh hỏi đáp dịch vụ công của tỉnh Thái Nguyên" in page
-    assert "Hỏi đáp dịch vụ công – Thái Nguyên" in page
-    assert 'data-payload="c:ok"' in page
-    assert "18001096" in page.split("<noscript>")[1].split("</noscript>")[0]
-    assert " style=" not in page and "<style" not in page and "onclick" not in page
-    assert "http://" not in page and "https://" not in page
-    assert (await client.http.head("/")).status_code == 200
-
-
-async def test_the_page_escapes_what_it_is_given(web: WebApp) -> None:
-    async with Client(web, examples=['<img src=x onerror="a">']) as client:
-        page = (await client.http.get("/")).text
-    assert "<img src=x" not in page
-    assert "&lt;img src=x onerror=&#34;a&#34;&gt;" in page
-
-
-async def test_the_files_of_the_page_are_served_for_ever_and_nothing_else_is(client: Client) -> None:
-    page = (await client.http.get("/")).text
-    for name, kind in (("chat.css", "text/css"), ("chat.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
-        address = page.split(f"static/web/{name}")[1].split('"')[0]
-        response = await client.http.get(f"/static/web/{name}{address}")
-        assert response.status_code == 200
-        assert response.headers["Content-Type"].startswith(kind)
-        assert "immutable" in response.headers["Cache-Control"]
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
-    for name in ("nothing.js", "..%2froutes.py", "%2e%2e/routes.py", "chat.css/", ""):
-        assert (await client.http.get(f"/static/web/{name}")).status_code in (404, 307)
-
-
-def test_the_script_is_small_and_never_writes_markup() -> None:
-    import bot.channels.web.page as page
-
-    script = page.static_files()["chat.js"].content
-    assert len(script) < 13_000
-    for word in (b"innerHTML", b"outerHTML", b"insertAdjacentHTML", b"document.write", b"eval(", b"?.", b"??"):
-        assert word not in script
+# the API as a whole
 
 
 async def test_every_answer_of_the_api_is_private(client: Client) -> None:
@@ -536,9 +498,9 @@ async def test_the_sender_leaves_a_pushed_message_queued_and_rings(
     sender = Sender(database, Channels({("web", "default"): channel}), clock=clock, rng=random.Random(1))
     turns = web.turns()
     with web.bells.listen(chat) as bell:
-        assert await turns.lease(1)
-        assert await sender.send_queued(1) == 0
-        await turns.release(1)
+        held = await turns.take(1)
+        assert held is not None
+        assert (await sender.send(held, (await turns.answer(held)).leaving)) is not None
         assert bell.is_set()
     async with database.read() as connection:
         row = (await connection.execute(select(outbox).where(outbox.c.id == ids[0]))).mappings().one()
@@ -548,7 +510,7 @@ async def test_the_sender_leaves_a_pushed_message_queued_and_rings(
     looked_at = aware(ready)
     assert looked_at is not None
     assert looked_at >= clock() + min(AGAIN, timedelta(hours=1))
-    assert await turns.claim() == []
+    assert await turns.take_ready() == []
 
 
 def test_bells_ring_only_who_listens_and_are_taken_down() -> None:

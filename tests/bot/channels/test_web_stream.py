@@ -217,12 +217,13 @@ async def test_it_is_marked_as_sent_once_whoever_held_the_conversation_lets_go(d
     async with serving(web, look=0.2) as served:
         ids = await served.push("một")
         other = web.turns("other")
-        assert await other.lease(1)
+        held = await other.hold(1)
+        assert held is not None
         async with served.stream() as stream:
             assert await stream.texts(1) == ["một"]
             await asyncio.sleep(0.3)
             assert await web.states(ids) == ["queued"]
-            await other.release(1)
+            await other.release(held)
             await served.until_sent(ids)
             assert await stream.is_silent()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.conversation.choices import chosen, fold, is_no, is_yes, picks_none
+from bot.conversation.choices import chosen, fold, is_no, is_stop, is_yes, picks_none
 from bot.conversation.model import Button
 
 OPTIONS = (
@@ -106,3 +108,13 @@ def test_any_text_folds_to_plain_words(text: str) -> None:
     assert folded == " ".join(folded.split())
     assert fold(folded) == folded
     chosen(text, OPTIONS)
+
+
+@pytest.mark.parametrize("text", ["dừng", "Dừng lại", "dung", "STOP", "tắt thông báo", "hủy đăng ký"])
+def test_a_word_stops_announcements(text: str) -> None:
+    assert is_stop(text)
+
+
+@pytest.mark.parametrize("text", ["đúng", "Đúng", unicodedata.normalize("NFD", "đúng"), "dừng xe ở đâu", ""])
+def test_right_is_not_stop(text: str) -> None:
+    assert not is_stop(text)

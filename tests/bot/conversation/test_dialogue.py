@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -295,3 +296,19 @@ def test_the_dialogue_changes_nothing_it_was_given(brain: Brain) -> None:
     before = replace(session)
     brain.answer("thế lệ phí bao nhiêu", session, MORNING)
     assert session == before
+
+
+def test_a_shared_link_opens_the_answer_it_stands_for(brain: Brain) -> None:
+    opened = Said(payload="t_tam-tru_le-phi", opened=True)
+    turn = brain.dialogue.reply(opened, None, Session(), date(2026, 11, 22))
+    assert (turn.topic, turn.aspect) == ("tam-tru", "le-phi")
+    assert "7.000 đồng" in turn.replies[0].text
+    assert turn.replies[0].about == "tam-tru:le-phi"
+    assert len(turn.replies) == 2  # … and who it is that answers
+
+
+@pytest.mark.parametrize("payload", ["t_", "t_khong-co", "t_../..", "t_tam-tru_gia-bia"])
+def test_a_link_to_nothing_is_an_introduction_or_the_topic(brain: Brain, payload: str) -> None:
+    turn = brain.dialogue.reply(Said(payload=payload, opened=True), None, Session(), date(2026, 11, 22))
+    assert turn.topic in (None, "tam-tru")
+    assert turn.replies

@@ -1,5 +1,6 @@
 /* The citizens' chat. Plain ES2017; every text enters the page as text, never as markup.
-   The talk is kept in the tab's sessionStorage, its token in localStorage. */
+   The talk is kept in the tab's sessionStorage, its token in localStorage. What happens to the line and what was
+   said unasked is told to page.js by an event "congdanso". */
 (function () {
   "use strict";
 
@@ -23,8 +24,13 @@
   // An entry: {me, id, send, state: waiting|failed|done, detail, refused} or {bot: replies}.
   const { entries, pushed } = JSON.parse(load("sessionStorage", "chat") || '{"entries": [], "pushed": []}');
   const nodes = new Map();
+  const asked = new URLSearchParams(location.search);
+  const unit = /^[a-z0-9-]{1,48}$/.test(asked.get("u") || "") ? asked.get("u") : "";
+  // Opens the conversation; from a commune's page, with that commune. The id makes it happen once.
+  const opener = unit ? { id: "start:" + unit, payload: "start:u_" + unit } : { id: "start", payload: "start" };
   let token = load("localStorage", "token");
-  let started = load("localStorage", "started") === "1";
+  let started = load("localStorage", "started");
+  let lastEvent = load("sessionStorage", "last");
   let opening = null;
   let listening = false;
   let queue = Promise.resolve();
@@ -34,6 +40,8 @@
     save("sessionStorage", "chat", JSON.stringify({ entries: entries.slice(-60), pushed: pushed.slice(-60) }));
   }
 
+  const tell = (what) => document.dispatchEvent(new CustomEvent("congdanso", { detail: what }));
+
   // Drawing
 
   function make(tag, className, text) {
@@ -41,6 +49,13 @@
     if (className) node.className = className;
     if (text !== undefined) node.textContent = text;
     return node;
+  }
+
+  function press(className, label, data) {
+    const button = make("button", className, label);
+    button.type = "button";
+    Object.assign(button.dataset, data);
+    return button;
   }
 
   function link(className, text, url) {
@@ -73,26 +88,65 @@
       const source = make("p", "source", words.according_to);
       const day = String(reply.source.seen_on).split("-").reverse().map(Number).join("/");
       source.append(link("", reply.source.title, reply.source.url), words.seen_on + day + ".");
-      turn.append(source);
+      const ground = make("div", "ground");
+      ground.append(source, press("share", words.share, {}));
+      turn.append(ground);
     }
     if (reply.attachments.length) {
       const files = make("div", "files");
       reply.attachments.forEach((file) => files.append(link("", file.title, file.url)));
       turn.append(files);
     }
-    if (buttons.length) {
-      const steps = make("div", numbered.length ? "steps choices" : "steps");
-      buttons.forEach((b, i) => {
-        if (b.url) return steps.append(link("step", b.label, b.url));
-        const button = make("button", "step", numbered.find((line) => line === i + 1 + ". " + b.label) || b.label);
-        button.type = "button";
-        button.dataset.payload = b.payload;
-        button.dataset.label = b.label;
-        steps.append(button);
-      });
-      turn.append(steps);
-    }
+    if (buttons.length) turn.append(drawSteps(buttons, numbered));
     return turn;
+  }
+
+  function drawSteps(buttons, numbered) {
+    const steps = make("div", numbered.length ? "steps choices" : "steps");
+    buttons.forEach((b, i) => {
+      if (b.url) return steps.append(link("step", b.label, b.url));
+      const label = numbered.find((line) => line === i + 1 + ". " + b.label) || b.label;
+      steps.append(press("step", label, { payload: b.payload, label: b.label }));
+    });
+    return steps;
+  }
+
+  // What stands below the introduction, and the way to begin again: made here, for without a script they would do nothing.
+  function drawOpening(opening) {
+    const turn = log.querySelector(".turn");
+    turn.append(drawSteps(opening.buttons, []));
+    if (opening.examples.length) {
+      const examples = make("div", "examples");
+      const title = make("p", "", words.examples_title);
+      const list = make("ul", "");
+      title.id = "examples-title";
+      list.setAttribute("aria-labelledby", title.id);
+      opening.examples.forEach((text) => {
+        const item = make("li", "");
+        item.append(press("example", text, { text: text }));
+        list.append(item);
+      });
+      examples.append(title, list);
+      turn.append(examples);
+    }
+  }
+
+  const afresh = press("", words.afresh, {});
+  const keep = press("", words.afresh_no, {});
+  const leave = press("", words.afresh_yes, {});
+  const sure = make("div", "sure");
+  function drawAfresh() {
+    const text = make("p", "", words.afresh_sure);
+    sure.id = "sure";
+    text.id = "sure-text";
+    sure.hidden = true;
+    sure.setAttribute("role", "group");
+    sure.setAttribute("aria-labelledby", text.id);
+    sure.append(text, leave, keep);
+    afresh.setAttribute("aria-expanded", "false");
+    afresh.setAttribute("aria-controls", sure.id);
+    byId("ask").after(sure);
+    byId("hands").append(" · ", afresh);
   }
 
   function drawMine(entry) {
@@ -107,12 +161,7 @@
     if (entry.state === "failed") {
       const problem = make("div", "problem");
       problem.append(make("span", "", entry.detail || words.failed));
-      if (!entry.refused) {
-        const retry = make("button", "", words.retry);
-        retry.type = "button";
-        retry.dataset.retry = entry.id;
-        problem.append(retry);
-      }
+      if (!entry.refused) problem.append(press("", words.retry, { retry: entry.id }));
       turn.append(problem);
     }
     return turn;
@@ -151,9 +200,7 @@
   });
 
   function forget() {
-    token = null;
-    started = false;
-    opening = null;
+    token = started = opening = lastEvent = null;
     save("localStorage", "token", null);
     save("localStorage", "started", null);
     save("sessionStorage", "last", null);
@@ -164,11 +211,11 @@
       token = (await call("api/chat/sessions")).token;
       save("localStorage", "token", token);
     }
-    if (!started) {
+    if (!started || (unit && started !== opener.id)) {
       // What this returns already stands on the page.
-      await send({ id: "start", payload: "start" });
-      started = true;
-      save("localStorage", "started", "1");
+      await send(opener);
+      started = opener.id;
+      save("localStorage", "started", started);
     }
     if (!listening) listen();
   }
@@ -238,33 +285,54 @@
     if (!window.ReadableStream || !window.TextDecoder) return;
     listening = true;
     for (let pause = 3000; token; pause = Math.min(pause * 2, 60000)) {
+      const control = window.AbortController ? new AbortController() : null;
       try {
         const headers = { Authorization: "Bearer " + token };
-        const last = load("sessionStorage", "last");
-        if (last) headers["Last-Event-ID"] = last;
-        const response = await fetch("api/chat/stream", { headers: headers, cache: "no-store" });
+        if (lastEvent) headers["Last-Event-ID"] = lastEvent;
+        const signal = control && control.signal;
+        const response = await fetch("api/chat/stream", { headers: headers, cache: "no-store", signal: signal });
         if (response.status === 401) break;
         if (response.ok) {
           pause = 3000;
-          await read(response.body.getReader());
+          tell("up");
+          await read(response.body.getReader(), control);
         }
-      } catch (e) { /* the line broke: connect again below */ }
-      await new Promise((go) => {
-        setTimeout(go, pause);
-        addEventListener("online", go, { once: true });
-      });
+      } catch (e) {
+        // The line broke; one that only went quiet is looked at anew before anybody is told.
+        if (!control || !control.signal.aborted) tell("down");
+      }
+      await rest(pause * (0.5 + Math.random() / 2));
     }
     listening = false;
   }
 
-  async function read(reader) {
+  // Until so many milliseconds are over, the line is back, or somebody looks at the page again.
+  function rest(time) {
+    return new Promise((go) => {
+      const seen = () => { if (!document.hidden) over(); };
+      const timer = setTimeout(over, time);
+      function over() {
+        clearTimeout(timer);
+        removeEventListener("online", over);
+        document.removeEventListener("visibilitychange", seen);
+        go();
+      }
+      addEventListener("online", over);
+      document.addEventListener("visibilitychange", seen);
+    });
+  }
+
+  async function read(reader, control) {
     const decoder = new TextDecoder();
-    let rest = "";
+    let unread = "";
     for (;;) {
+      // The server says something every 15 seconds; a phone's network may forget a line without telling anybody.
+      const timer = setTimeout(() => { if (control) control.abort(); }, 45000);
       const part = await reader.read();
+      clearTimeout(timer);
       if (part.done) return;
-      const blocks = (rest + decoder.decode(part.value, { stream: true })).split(/\r?\n\r?\n/);
-      rest = blocks.pop();
+      const blocks = (unread + decoder.decode(part.value, { stream: true })).split(/\r?\n\r?\n/);
+      unread = blocks.pop();
       blocks.forEach(take);
     }
   }
@@ -276,7 +344,8 @@
       if (found) event[found[1]] += found[2];
     });
     if (!event.data) return;
-    save("sessionStorage", "last", event.id);
+    lastEvent = event.id;
+    save("sessionStorage", "last", lastEvent);
     if (pushed.includes(event.id)) return;
     pushed.push(event.id);
     const replies = [JSON.parse(event.data)];
@@ -284,26 +353,31 @@
     remember();
     const [drawn] = drawReplies(replies);
     if (waiting) log.append(typing); else show(drawn);
+    tell("news");
   }
 
   // Hands
 
-  function fit() {
+  function typed() {
     question.style.height = "auto";
     question.style.height = question.scrollHeight + 2 + "px";
+    save("sessionStorage", "draft", question.value || null);
   }
 
   function submit(event) {
     event.preventDefault();
     const text = question.value.trim();
+    // Without a line the text stays where it is: nothing waits in a queue that nobody sees.
+    if (text && navigator.onLine === false) return tell("unsent");
     if (text) say(text, { text: text });
     question.value = "";
-    fit();
+    typed();
     question.focus();
+    tell("sent");
   }
 
   byId("ask").addEventListener("submit", submit);
-  question.addEventListener("input", fit);
+  question.addEventListener("input", typed);
   question.addEventListener("keydown", (event) => {
     // While an input method is composing a letter, Enter is its own.
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) submit(event);
@@ -319,25 +393,38 @@
       say(data.label || button.textContent, { payload: data.payload });
     } else if (data.text) {
       say(data.text, { text: data.text });
+    } else {
+      return;
     }
     // On a phone this would open the keyboard over the answer.
     if (finePointer) question.focus({ preventScroll: true });
   });
-  byId("afresh").addEventListener("click", () => {
-    if (!confirm(words.afresh)) return;
+  // Asked on the page: inside another site's page some browsers show no confirm().
+  function ask(asking) {
+    sure.hidden = !asking;
+    afresh.setAttribute("aria-expanded", String(asking));
+    (asking ? keep : afresh).focus();
+  }
+
+  afresh.addEventListener("click", () => ask(sure.hidden));
+  keep.addEventListener("click", () => ask(false));
+  leave.addEventListener("click", () => {
     forget();
     save("sessionStorage", "chat", null);
+    save("sessionStorage", "draft", null);
     location.reload();
   });
 
   // A leaflet's code or a shared link (/?c=c_…) opens its pack. The address is cleaned, so that a reload does not ask again.
   function follow() {
-    const campaign = new URLSearchParams(location.search).get("c");
-    if (!campaign || !/^[A-Za-z0-9_-]{1,64}$/.test(campaign)) return;
+    const campaign = asked.get("c");
+    if (!campaign || !/^[A-Za-z0-9_-]{1,58}$/.test(campaign)) return;
     history.replaceState(null, "", location.pathname);
     say(words.open_material, { payload: "start:" + campaign });
   }
 
+  drawOpening(JSON.parse(byId("chat").dataset.opening));
+  drawAfresh();
   document.querySelectorAll(".needs-script").forEach((node) => { node.hidden = false; });
   const unfinished = [];
   entries.slice().forEach((entry) => {
@@ -346,6 +433,8 @@
     if (entry.state === "waiting") unfinished.push(entry);
   });
   unfinished.forEach((entry) => post(entries.splice(entries.indexOf(entry), 1)[0]));
+  question.value = question.value || load("sessionStorage", "draft") || "";
+  typed();
   follow();
   if (entries.length && log.lastElementChild) show(log.lastElementChild);
   open().catch(() => { /* tried again with the first question */ });

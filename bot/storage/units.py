@@ -1,0 +1,167 @@
+"""Units of work: short transactions written as plain functions of a connection, run beside the event loop.
+
+The way of a message is four or five of them, a few statements each. Run statement by statement over an asynchronous
+driver, each statement costs a change of threads; run as a whole, each unit does (docs/adr/0013). On SQLite, which has one
+writer at a time anyway, all units that wait share one transaction, each in a savepoint of its own, so that many messages
+cost one commit to disk. On PostgreSQL each unit is a transaction on a connection of a small pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+T = TypeVar("T")
+SHARED: Final = 64
+"""Units that share a transaction at most: a savepoint that is kept waiting longer gains nothing."""
+AGAIN: Final = (0.01, 0.05, 0.2)
+"""Seconds before a unit that lost a deadlock begins again."""
+DEADLOCKS: Final = frozenset({"40P01", "40001"})
+CONNECTIONS: Final = 6
+"""Units of one process that PostgreSQL works on at the same time."""
+
+
+class Units(Protocol):
+    """Runs units of work until it is closed."""
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run a function in a transaction; it is committed when this returns, rolled back if this raises.
+
+        A caller that is cancelled meanwhile does not learn whether the unit was committed.
+        """
+
+    def close(self) -> None:
+        """Finish what waits, then close the connections."""
+
+
+@dataclass(slots=True)
+class _Unit:
+    work: Callable[[Connection], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    value: Any = None
+    error: BaseException | None = None
+
+
+class SharedUnits:
+    """One thread with one connection; the units that wait when it is free become one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run a function in a transaction (see `Units.run`)."""
+        loop = asyncio.get_running_loop()
+        unit = _Unit(work, loop, loop.create_future())
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._go, name="units", daemon=True)
+            self._thread.start()
+        self._waiting.put(unit)
+        value: T = await unit.future
+        return value
+
+    def close(self) -> None:
+        """Finish what waits, then close the connection."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _go(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            units, last = [first], False
+            while len(units) < SHARED:
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                    break
+                units.append(more)
+            self._together(units)
+            if last:
+                return
+
+    def _together(self, units: list[_Unit]) -> None:
+        try:
+            with self._engine.connect().execution_options(congdanso_write=True) as connection, connection.begin():
+                for unit in units:
+                    _attempt(connection, unit, savepoint=len(units) > 1)
+        except BaseException as error:
+            # Not begun or not committed: nothing of any of them is there, except that a lone unit tells its own error.
+            for unit in units:
+                unit.error = unit.error or error
+        loops: dict[asyncio.AbstractEventLoop, list[_Unit]] = {}
+        for unit in units:
+            loops.setdefault(unit.loop, []).append(unit)
+        for loop, done in loops.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_tell, done)
+
+
+class PooledUnits:
+    """A few threads, each unit in a transaction of its own."""
+
+    def __init__(self, engine: Engine, connections: int = CONNECTIONS) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="units")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run a function in a transaction (see `Units.run`)."""
+
+        def alone() -> T:
+            for pause in AGAIN:
+                try:
+                    with self._engine.begin() as connection:
+                        return work(connection)
+                except OperationalError as error:
+                    # Two units waited for each other, and the database chose this one to begin again.
+                    if getattr(error.orig, "sqlstate", None) not in DEADLOCKS:
+                        raise
+                    time.sleep(pause)
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, alone)
+
+    def close(self) -> None:
+        """Finish what waits, then close the connections."""
+        self._threads.shutdown(wait=True)
+
+
+def _attempt(connection: Connection, unit: _Unit, *, savepoint: bool) -> None:
+    """Run one unit; its failure is its own, unless it stands alone in the transaction, which then has to end."""
+    if not savepoint:
+        try:
+            unit.value = unit.work(connection)
+        except BaseException as error:
+            unit.error = error
+            raise
+        return
+    try:
+        with connection.begin_nested():
+            unit.value = unit.work(connection)
+    except Exception as error:
+        unit.error = error
+
+
+def _tell(units: list[_Unit]) -> None:
+    for unit in units:
+        if unit.future.done():
+            continue  # the caller was cancelled
+        if unit.error is not None:
+            unit.future.set_exception(unit.error)
+        else:
+            unit.future.set_result(unit.value)

@@ -1,0 +1,73 @@
+"""What every bench prints: figures, their ratios to a peer measured in the same run, and whether the targets hold."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure or ratio should reach; `at_most` says on which side."""
+
+    value: float
+    target: float
+    at_most: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is reached."""
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Benched:
+    """One run of a bench."""
+
+    bench: str
+    figures: Mapping[str, float]
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of `--json` (the contract)."""
+        return {
+            "bench": self.bench,
+            "machine": machine(),
+            "figures": {name: round(value, 4) for name, value in self.figures.items()},
+            "ratios": {name: round(value, 4) for name, value in self.ratios.items()},
+            "targets": {
+                name: {"value": round(t.value, 4), "target": t.target, "holds": t.holds}
+                for name, t in self.targets.items()
+            },
+        }
+
+    def as_markdown(self) -> str:
+        """Tables for people."""
+        lines = [f"{self.bench}: {machine()}", "", "| figure | value |", "| --- | ---: |"]
+        lines += [f"| {name} | {value:,.2f} |" for name, value in self.figures.items()]
+        if self.ratios:
+            lines += ["", "| ratio | value |", "| --- | ---: |"]
+            lines += [f"| {name} | {value:.2f} × |" for name, value in self.ratios.items()]
+        if self.targets:
+            lines += ["", "| target | value | wanted | holds |", "| --- | ---: | ---: | --- |"]
+            for name, t in self.targets.items():
+                side = "≤" if t.at_most else "≥"
+                lines.append(f"| {name} | {t.value:,.2f} | {side} {t.target:g} | {'yes' if t.holds else 'NO'} |")
+        return "\n".join([*lines, "", *self.notes])
+
+
+def machine() -> str:
+    """Return what the figures were measured on, and how busy it was."""
+    cores = len(os.sched_getaffinity(0))
+    return f"{platform.machine()}, {cores} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of the values do not exceed; 0 where there are none."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0

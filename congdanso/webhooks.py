@@ -1,0 +1,56 @@
+"""The messengers' webhooks. Routes are there always; a channel's own code is loaded with its first account."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from fastapi import APIRouter, Request, Response
+
+from bot.channels.webhook import body_of
+from bot.clock import Clock
+from bot.messages import Channels, Incoming, Receipt
+
+Accept = Callable[[Incoming], Awaitable[Any]]
+Note = Callable[[Receipt], Awaitable[Any]]
+
+
+def webhooks(channels: Channels, accept: Accept, clock: Clock, note: Note | None = None) -> APIRouter:
+    """Return the routes; an account that this server does not have is 404.
+
+    Args:
+        note: takes the receipts of what was sent.
+    """
+    router = APIRouter(tags=["channels"])
+
+    @router.post("/channels/telegram/{account}/webhook")
+    async def telegram(account: str, request: Request) -> Response:
+        """An update from Telegram."""
+        if (found := channels.get("telegram", account)) is None:
+            return Response(status_code=404)
+        from bot.channels.telegram import TelegramChannel, take_webhook
+
+        return await take_webhook(cast("TelegramChannel", found), request, accept, clock)
+
+    @router.post("/channels/zalo-bot/{account}/webhook")
+    async def zalo_bot(account: str, request: Request) -> Response:
+        """An update from the Zalo Bot Platform."""
+        if (found := channels.get("zalo-bot", account)) is None:
+            return Response(status_code=404)
+        from bot.channels.zalo_bot import ZaloBotChannel, take_webhook
+
+        return await take_webhook(cast("ZaloBotChannel", found), request, accept, clock)
+
+    @router.post("/channels/zalo-oa/webhook")
+    async def zalo_oa(request: Request) -> Response:
+        """An event from Zalo, for one of the Official Accounts."""
+        found = [channels.get(*key) for key in channels.present() if key[0] == "zalo-oa"]
+        if not found:
+            # Zalo asks with an empty object whether somebody lives here, before there is an account.
+            return Response(status_code=200 if await body_of(request, 16) == b"{}" else 404)
+        from bot.channels.zalo_oa import Accounts, ZaloOaChannel, take_event
+
+        accounts = Accounts(lambda: [cast("ZaloOaChannel", channel) for channel in found])
+        return await take_event(accounts, request, accept, clock, note)
+
+    return router

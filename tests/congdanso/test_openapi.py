@@ -1,0 +1,103 @@
+"""The API as its own description has it, asked by schemathesis: what is allowed works, what is not is refused, nothing breaks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, func, select
+
+from bot.channels.web.access import Tokens
+from bot.storage.tables import conversation, inbox, outbox
+from congdanso.app import create
+from congdanso.settings import Settings
+from tests.emulators.server import serve
+from tests.emulators.telegram import TOKEN, TelegramEmulator
+
+if TYPE_CHECKING:
+    from congdanso.brain import Brain
+
+KEY = "a key of the tests " * 3
+COMMAND = str(Path(sys.executable).with_name("schemathesis"))
+
+
+@dataclass
+class Running:
+    """The whole server on a socket."""
+
+    url: str
+    folder: Path
+
+    def asked(self, *options: str) -> str:
+        """Let schemathesis ask; return what it says."""
+        command = [
+            COMMAND, "run", f"{self.url}/api/openapi.json", "--phases", "coverage,fuzzing", "--max-examples", "12",
+            "--generation-deterministic", "--continue-on-failure", "--request-timeout", "10", "--warnings", "off", *options,
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+        return done.stdout
+
+    def stored(self) -> list[int]:
+        engine = create_engine(f"sqlite:///{self.folder / 'congdanso.db'}")
+        with engine.connect() as connection:
+            counts = [
+                connection.scalar(select(func.count()).select_from(t)) or 0 for t in (conversation, inbox, outbox)
+            ]
+        engine.dispose()
+        return counts
+
+
+@pytest.fixture
+def running(tmp_path: Path, brain: Brain) -> Iterator[Running]:
+    emulator = TelegramEmulator()
+    with serve(emulator.app()) as telegram:
+        settings = Settings(
+            data_dir=tmp_path,
+            secret_key=SecretStr(KEY),
+            public_url="https://congdanso.example.vn",
+            telegram_token=SecretStr(TOKEN),
+            telegram_api_url=telegram,
+            telegram_mode="webhook",
+            telegram_webhook_secret=SecretStr("a-secret"),
+        )
+        app = create(settings, brain)
+        tokens = Tokens(KEY)
+
+        async def door(scope: Any, receive: Any, send: Any) -> None:
+            """Give each request that knocks in the right way a conversation of its own: one may only speak so often."""
+            if scope["type"] == "http":
+                given = (
+                    (k, f"Bearer {tokens.new()}".encode() if v == b"Bearer mine" else v) for k, v in scope["headers"]
+                )
+                scope = scope | {"headers": list(given)}
+            await app(scope, receive, send)
+
+        with serve(door, lifespan="on") as url:
+            yield Running(url, tmp_path)
+
+
+def test_the_chat_keeps_every_promise_of_its_description(running: Running) -> None:
+    """All of schemathesis' checks: statuses, shapes, headers, what must be refused, who must show a token."""
+    # The stream never ends; tests/bot/channels/test_web_stream.py reads it.
+    said = running.asked(
+        "--include-tag", "chat", "--exclude-path", "/api/chat/stream", "--checks", "all", "--header", "Authorization: Bearer mine"
+    )  # fmt: skip
+    assert "2 selected" in said
+    assert running.stored()[1] > 0, "it really got in"
+
+
+def test_whoever_shows_no_token_breaks_nothing_and_leaves_nothing(running: Running) -> None:
+    # With a token from `sessions` in its hands it would be let in.
+    said = running.asked(
+        "--exclude-path", "/api/chat/stream", "--exclude-path", "/api/chat/sessions", "--checks", "not_a_server_error"
+    )
+    assert int(re.findall(r"(\d+) selected", said)[0]) >= 6, "the messengers' webhooks among them"
+    assert running.stored() == [0, 0, 0]
