@@ -97,35 +97,31 @@ def bench() -> None:
 
 
 @bench.command("nlu")
+@click.option("--quick", is_flag=True, help="dưới 50 giây, không đo Rasa gốc và độ lớn")
+@click.option("--json", "as_json", is_flag=True, help="in ra một đối tượng JSON")
 @click.option("--sample", default=300, show_default=True, type=click.IntRange(10), help="số câu mỗi kiểu viết")
 @click.option(
     "--epochs", default=100, show_default=True, type=click.IntRange(1), help="số vòng huấn luyện của Rasa gốc"
 )
-@click.option("--no-stock", is_flag=True, help="chỉ đo hệ này")
-@click.option("--growth", help="số chủ đề để xem độ lớn, ví dụ 157,1570,6000")
-def bench_nlu(sample: int, epochs: int, no_stock: bool, growth: str | None) -> None:
-    """So với Rasa gốc trên cùng dữ liệu, cùng câu hỏi, một nhân."""
+@click.option("--growth", default="157,1570,6000", show_default=True, help="số chủ đề để xem độ lớn; 0 để bỏ qua")
+def bench_nlu(quick: bool, as_json: bool, sample: int, epochs: int, growth: str) -> None:
+    """So với Rasa gốc trên cùng dữ liệu, cùng câu hỏi, một nhân; rồi độ lớn theo số chủ đề."""
     from congdanso import bench_nlu as measuring
     from congdanso import model as models
     from content.places import load_places
 
     settings = Settings()
-    folder = settings.data_dir / "bench"
-    say = partial(click.echo, err=True)
     archive = models.model_file(settings, load_places(settings.province))
     if not archive.is_file():
         models.train_in_subprocess()
     try:
-        if growth is not None:
-            for line in measuring.grow([int(n) for n in growth.split(",")], folder, say):
-                click.echo(line)
-            return
-        asked = measuring.messages(sample)
-        other = None
-        if not no_stock:
-            python = measuring.stock_python(folder / "rasa-stock", say)
-            other = measuring.stock(python, measuring.train_stock(python, folder, epochs, say), asked)
-        for line in measuring.table(measuring.ours(archive, asked), other):
-            click.echo(line)
+        sizes = [] if quick else [size for size in map(int, growth.split(",")) if size > 0]
+        found = measuring.measure(
+            settings, archive, partial(click.echo, err=True), quick=quick, sample=sample, epochs=epochs, sizes=sizes
+        )
     except (measuring.CannotMeasure, ValueError) as error:
         raise Failure(str(error)) from error
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        click.echo(found.as_markdown())
