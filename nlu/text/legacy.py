@@ -30,8 +30,6 @@ _OLD: Final = re.compile("[µ¶·¸¹¨»¼½¾®©ª«¬§¡¢£¤¥¦×ß÷þ�
 """At least one of these is in any old text of some length, and none in today's Vietnamese."""
 _WORD: Final = re.compile(r"\S+")
 _EDGES: Final = "\"'“”‘’.,;:?!()[]…-/"
-_CLEARLY: Final = 2
-"""One word more is no proof: "10 × 20" holds one too."""
 _Decoded = tuple[str, list[int]]
 
 
@@ -39,7 +37,7 @@ def decode(text: str) -> _Decoded | None:
     """Return an old text in Unicode, and the place of each of its characters in `text` (one more for the end); None for any other."""
     if not _OLD.search(text):
         return None
-    best, most = None, _vietnamese(text) + _CLEARLY
+    best, most = None, _vietnamese(text)
     for found in (_tcvn3(text), _vni(text)):
         if (count := _vietnamese(found[0])) > most:
             best, most = found, count
@@ -74,6 +72,6 @@ def _bears(letter: str, marks: str) -> bool:
 
 
 def _vietnamese(text: str) -> int:
-    """How many words are Vietnamese syllables; one with marks says more than one without."""
+    """How many words of two letters or more are Vietnamese syllables; one with marks says more than one without."""
     words = [word.strip(_EDGES).lower() for word in _WORD.findall(text)]
-    return sum(2 * is_syllable(w) - is_bare_syllable(w) for w in words if w)
+    return sum(2 * is_syllable(w) - is_bare_syllable(w) for w in words if len(w) > 1)
