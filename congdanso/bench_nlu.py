@@ -188,6 +188,7 @@ def ask(command: Sequence[str], cwd: Path, asked: dict[str, list[tuple[str, str]
         process.stdin.close()
         process.kill()
         process.wait(10)
+        process.stdout.close()
     times.sort()
     return Measured(
         accuracy,

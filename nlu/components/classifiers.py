@@ -197,7 +197,7 @@ class AspectClassifier(TrainedComponent):
         if len(chosen) > 1:
             (row, places), part = readings[0]
             chosen = self._in_order(chosen, row, places, len(part))
-        message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen])
+        message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen], add_to_output=True)
 
     def _choose(self, scores: Floats) -> list[int]:
         """Numbers of the aspects asked for; a question for something special is not also a question in general."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from rasa.shared.nlu.constants import ENTITIES as RASA_ENTITIES
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
@@ -51,7 +52,12 @@ class EntityExtractor(TrainedComponent):
         found = [Entity("dossier_code", text[s:e], s, e) for s, e in personal.find_dossier_codes(text)]
         found += [Entity(f.kind, personal.MASKS[f.kind], f.start, f.end) for f in personal.find(text)]
         found += self._named(message.get(NORMALIZED))
-        message.set(ENTITIES, sorted(found, key=lambda e: e.start))
+        found.sort(key=lambda e: e.start)
+        message.set(ENTITIES, found)
+        if found:
+            # Rasa's own form, for its command line.
+            named = [{"entity": e.kind, "value": e.value, "start": e.start, "end": e.end} for e in found]
+            message.set(RASA_ENTITIES, named, add_to_output=True)
 
     def _named(self, normalized: Normalized) -> list[Entity]:
         syllables = normalized.syllables

@@ -26,6 +26,7 @@ class ScopeGate(Component):
 
     def understand(self, message: Message) -> None:
         probabilities: dict[str, float] = dict(message.get(PROBABILITIES))
+        trained = not probabilities.keys().isdisjoint((FAR, NEAR_CLASS))
         far, near = probabilities.pop(FAR, 0.0), probabilities.pop(NEAR_CLASS, 0.0)
         outside = far + near
         threshold = self.config["threshold"]
@@ -34,7 +35,7 @@ class ScopeGate(Component):
             message.get(REFUSE_AT) if threshold is None else threshold
         )
         best = sorted(probabilities.items(), key=itemgetter(1), reverse=True)[: self.config["ranking_length"]]
-        ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=itemgetter(1), reverse=True)
+        ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=itemgetter(1), reverse=True) if trained else best
         named = [item for item in best if item[0] != FOLLOW_UP or item[1] >= self.config["follow_up"]]
         name, probability = named[0] if in_scope and named else (OUT_OF_SCOPE, outside)
         message.set(TOPICS, ranking)
