@@ -1,7 +1,8 @@
 """`congdanso bench nlu`: our pipeline and the stock one on the same data, the same messages, one core each, in one run.
 
 Stock Rasa lives in a uv project of its own (`bench/rasa-stock/`), so both run as subprocesses that speak the same lines: a
-message in, its ranking and time out. Numbers are printed with their ratio; a machine's speed cancels out of the ratio.
+message in, its ranking and time out. Numbers are printed with their ratio; a machine's speed cancels out of the ratio. Then
+how time and memory grow with the number of topics, ours alone (`congdanso.bench_growth`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from congdanso.benching import Benched, Target
+from congdanso.settings import Settings
+
 ROOT: Final = Path(__file__).parents[1]
 STOCK: Final = ROOT / "bench" / "rasa-stock"
 SAMPLE: Final = 300
-"""Messages of each kind of writing."""
+"""Messages of each kind of writing,"""
+QUICK_SAMPLE: Final = 150
+"""and of a quick look."""
+LOSSES: Final = {"no_accents": 0.02, "typos": 0.06, "teencode": 0.06, "telex": 0.06, "mixed": 0.06}
+"""How much less may be right than of the same messages as written."""
 SEED: Final = 20261201
+TOOK: Final = "took.json"
 Say = Callable[[str], None]
 
 
@@ -42,6 +51,17 @@ class Measured:
     p95: float
     throughput: float
     """Messages a second, one after the other."""
+
+    def figures(self, whose: str) -> dict[str, float]:
+        """All of them by name."""
+        return {
+            **{f"{whose}: first topic right, {kind}": share for kind, share in self.accuracy.items()},
+            f"{whose}: start to first answer, s": self.start,
+            f"{whose}: memory, MB": self.memory,
+            f"{whose}: one message, median, ms": self.p50,
+            f"{whose}: one message, 95th percentile, ms": self.p95,
+            f"{whose}: messages a second": self.throughput,
+        }
 
 
 def messages(sample: int) -> dict[str, list[tuple[str, str]]]:
@@ -82,8 +102,11 @@ def stock_python(folder: Path, say: Say) -> Path:
     return python
 
 
-def train_stock(python: Path, folder: Path, epochs: int, say: Say) -> Path:
+def train_stock(python: Path, folder: Path, epochs: int, say: Say) -> tuple[Path, float]:
     """Train the stock pipeline on the same files; a model that is there for these files is used again.
+
+    Returns:
+        The model, and how many seconds its training took.
 
     Raises:
         CannotMeasure: training failed.
@@ -105,7 +128,9 @@ def train_stock(python: Path, folder: Path, epochs: int, say: Say) -> Path:
         )
         if done.returncode != 0 or not model.is_file():
             raise CannotMeasure(f"Rasa gốc không huấn luyện được: {done.stderr[-500:]}")
-    return model
+        model.with_name(TOOK).write_text(done.stdout.strip().splitlines()[-1], encoding="utf-8")
+    took = model.with_name(TOOK)
+    return model, float(json.loads(took.read_text(encoding="utf-8"))["seconds"]) if took.is_file() else 0.0
 
 
 def ask(command: Sequence[str], cwd: Path, asked: dict[str, list[tuple[str, str]]]) -> Measured:
@@ -163,6 +188,7 @@ def ask(command: Sequence[str], cwd: Path, asked: dict[str, list[tuple[str, str]
         process.stdin.close()
         process.kill()
         process.wait(10)
+        process.stdout.close()
     times.sort()
     return Measured(
         accuracy,
@@ -192,87 +218,56 @@ def stock(python: Path, model: Path, asked: dict[str, list[tuple[str, str]]]) ->
     return ask([str(python), "run.py", "ask", "--model", str(model.resolve())], STOCK, asked)
 
 
-def table(mine: Measured, other: Measured | None) -> list[str]:
-    """Return the figures as lines of Markdown, each with its ratio."""
-    lines = ["| figure | ours | stock Rasa | ratio |", "| --- | ---: | ---: | ---: |"]
+def measure(
+    settings: Settings, archive: Path, say: Say, *, quick: bool, sample: int, epochs: int, sizes: Sequence[int]
+) -> Benched:
+    """Measure ours; and, unless it has to be quick, the stock pipeline beside it, and how ours grows.
 
-    def row(name: str, value: float, theirs: float | None, form: str, *, less: bool = False) -> None:
-        ratio = "" if theirs is None else f"{(theirs / value if less else value / theirs):.1f} ×"
-        told = "" if theirs is None else format(theirs, form)
-        lines.append(f"| {name} | {value:{form}} | {told} | {ratio} |")
+    Raises:
+        CannotMeasure: the stock pipeline cannot be run here.
+    """
+    folder = settings.data_dir / "bench"
+    asked = messages(min(sample, QUICK_SAMPLE) if quick else sample)
+    mine = ours(archive, asked)
+    figures, ratios, notes = mine.figures("ours"), {}, []
+    targets = _targets(mine)
+    if not quick:
+        python = stock_python(folder / "rasa-stock", say)
+        model, took = train_stock(python, folder, epochs, say)
+        say("Hỏi Rasa gốc…")
+        peer = stock(python, model, asked)
+        figures |= peer.figures("stock")
+        figures["stock: training, s"] = took
+        ratios = _ratios(mine, peer)
+        targets["throughput against stock"] = Target(ratios["messages a second"], 5)
+        notes.append(f"stock: Rasa 3.6.21, {STOCK.name}/config.yml, DIET with {epochs} epochs")
+    if sizes:
+        from congdanso.bench_growth import grow
 
-    for kind, share in mine.accuracy.items():
-        row(f"first topic right, {kind}", share, other.accuracy[kind] if other else None, ".3f")
-    row("start to first answer, s", mine.start, other.start if other else None, ".2f", less=True)
-    row("memory, MB", mine.memory, other.memory if other else None, ".0f", less=True)
-    row("one message, median, ms", mine.p50, other.p50 if other else None, ".2f", less=True)
-    row("one message, 95th percentile, ms", mine.p95, other.p95 if other else None, ".2f", less=True)
-    row("messages a second", mine.throughput, other.throughput if other else None, ".0f")
-    return lines
-
-
-# growth
-
-
-def synthetic(topics: int, folder: Path) -> list[Path]:
-    """Write training files with so many topics: the official names of the services, each at the communes of the province."""
-    import yaml
-
-    from content.library import load
-    from content.places import load_places
-    from nlu.engine import training_files
-
-    names = [topic.title for topic in load().values()]
-    places = [ward.name for ward in load_places().wards()]
-    rng = random.Random(SEED)
-    frames = ("{} ở {}", "làm {} tại {}", "{} {} cần gì", "hỏi {} {}", "{} ở {} mất bao lâu", "thủ tục {} {}")
-    entries = []
-    for number in range(topics):
-        name, place = names[number % len(names)].lower(), places[number // len(names) % len(places)].lower()
-        words = [rng.choice(frames).format(name, place) for _ in range(4)] + [
-            frame.format(name, place) for frame in frames
-        ]
-        lines = "".join(f"- {text}\n" for text in dict.fromkeys(words))
-        entries.append({"intent": f"topic-{number}", "metadata": {"aspects": ["tong-quan"]}, "examples": lines})
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"synthetic-{topics}.yml"
-    path.write_text(yaml.safe_dump({"version": "3.1", "nlu": entries}, allow_unicode=True), encoding="utf-8")
-    outside = [p for p in training_files() if p.name in ("ngoai-pham-vi.yml", "hoi-tiep.yml", "khia-canh.yml")]
-    return [path, *outside]
+        figures |= grow(sizes, folder, say)
+    return Benched("nlu", figures, ratios, targets, notes)
 
 
-GROW: Final = """
-import json, resource, sys, time
-from pathlib import Path
-from nlu.engine import Engine, train
-files, archive = [Path(p) for p in sys.argv[2:]], Path(sys.argv[1])
-began = time.perf_counter()
-train(files, {"place": []}, archive)
-trained, memory = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": trained, "memory": memory, "archive": archive.stat().st_size / 1e6}))
-"""
+def _targets(mine: Measured) -> dict[str, Target]:
+    clean = mine.accuracy["clean"]
+    targets = {"first topic right, clean": Target(clean, 0.93)}
+    for kind, loss in LOSSES.items():
+        targets[f"points lost, {kind}"] = Target(clean - mine.accuracy[kind], loss, at_most=True)
+    return targets | {
+        "one message, median, ms": Target(mine.p50, 1, at_most=True),
+        "one message, 95th percentile, ms": Target(mine.p95, 20, at_most=True),
+        "start to first answer, s": Target(mine.start, 2, at_most=True),
+        "memory, MB": Target(mine.memory, 300, at_most=True),
+    }
 
 
-def grow(sizes: Sequence[int], folder: Path, say: Say) -> list[str]:
-    """Train and ask models of growing size, each in processes of their own; return lines of Markdown."""
-    lines = [
-        "| topics | train, s | train, MB | archive, MB | answer, MB | start, s | median, ms | 95th percentile, ms |"
-    ]
-    lines.append("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    asked = messages(100)
-    for size in sizes:
-        say(f"Huấn luyện {size} chủ đề…")
-        files = synthetic(size, folder)
-        archive = folder / f"synthetic-{size}.tar.gz"
-        command = [sys.executable, "-c", GROW, str(archive), *map(str, files)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=3 * 3600)
-        if done.returncode != 0:
-            raise CannotMeasure(f"{size} chủ đề: {done.stderr[-500:]}")
-        told = json.loads(done.stdout.strip().splitlines()[-1])
-        found = ours(archive, asked)
-        lines.append(
-            f"| {size} | {told['seconds']:.0f} | {told['memory']:.0f} | {told['archive']:.1f} | {found.memory:.0f} "
-            f"| {found.start:.1f} | {found.p50:.2f} | {found.p95:.2f} |"
-        )
-    return lines
+def _ratios(mine: Measured, peer: Measured) -> dict[str, float]:
+    """How many times better ours is."""
+    return {
+        **{f"first topic right, {kind}": share / peer.accuracy[kind] for kind, share in mine.accuracy.items()},
+        "start to first answer": peer.start / mine.start,
+        "memory": peer.memory / mine.memory,
+        "one message, median": peer.p50 / mine.p50,
+        "one message, 95th percentile": peer.p95 / mine.p95,
+        "messages a second": mine.throughput / peer.throughput,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 KEPT: Final = 20
 """How many reports are kept."""
 PREFIX: Final = "evaluation-"
+_NUMBER: Final = re.compile(r"[+\-]?[\d.,]*|=")
 CSS: Final = """
 body { max-width: 760px; margin: 24px auto; padding: 0 20px; color: #1a2321; }
 body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; }
@@ -41,7 +43,8 @@ def main_figures(report: Report) -> dict[str, float]:
     """Return the figures by which two models are compared; each is better the higher it is."""
     found = {f"first: {name}": row.first for name, row in report.accuracy.items()}
     found |= {f"first: {name} (telling)": row.first for name, row in report.kinds.items() if name != "plain"}
-    found |= {"first three: clean": report.accuracy["clean"].first_three, "aspect": report.aspect}
+    found |= {"first three: clean": report.accuracy["clean"].first_three}
+    found |= {"aspect": report.aspect} if report.aspect is not None else {}
     found |= {f"AUROC: {name}": scope.auroc for name, scope in report.scope.items()}
     return found | {"in-scope messages let in": 1 - report.refused_in_scope}
 
@@ -115,10 +118,13 @@ def _change(value: float | None) -> str:
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table; a column of nothing but numbers stands to the right, its head too."""
+    numbers = [all(_NUMBER.fullmatch(row[i]) for row in rows) for i in range(len(columns))]
+
     def cells(tag: str, row: tuple[str, ...]) -> str:
         return "".join(
-            f"<{tag}{' class=n' if i and not cell[:1].isalpha() else ''}>{html.escape(cell)}</{tag}>"
-            for i, cell in enumerate(row)
+            f"<{tag}{' class=n' if number else ''}>{html.escape(cell)}</{tag}>"
+            for cell, number in zip(row, numbers, strict=True)
         )
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)

@@ -48,6 +48,23 @@ def load_engine(settings: Settings, places: Places | None = None) -> Engine:
     if not archive.is_file():
         print("Đang huấn luyện mô hình ngôn ngữ lần đầu, khoảng một phút…", file=sys.stderr, flush=True)
         train_in_subprocess()
+    return open_engine(archive)
+
+
+def open_engine(archive: Path) -> Engine:
+    """Load a model from its archive.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no model.
+    """
+    import tarfile
+
     from nlu.engine import Engine
 
-    return Engine.load(archive)
+    try:
+        return Engine.load(archive)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"không có tệp mô hình {archive}") from None
+    except (tarfile.TarError, KeyError) as error:
+        raise ValueError(f"{archive}: không phải mô hình ngôn ngữ ({error})") from error

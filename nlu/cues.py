@@ -16,7 +16,7 @@ _MONEY: Final = r"(?:tien|dong|nghin|ngan|tram|trieu|ti|ty|phan tram|xu|k)"
 _WANT: Final = r"(?:can|phai|mang|cam|dem|nop|co|kem|them|gom|chuan bi)"
 _WORDS: Final[dict[str, str]] = {
     "le-phi": rf"le phi|\bphi\b|ton kem|mat tien|gia ca|mien phi|re hon|{_COUNT} {_MONEY}\b|het {_COUNT}\b|gia {_COUNT}"
-    rf"|(?:dong|nop|tra|thu|mat|ton|giam con) {_COUNT}(?! {_SPAN})|{_COUNT} (?:mot|1) (?:ban|to|lan|nguoi|thang|nam|trang)"
+    rf"|(?:dong|nop|tra|(?<!doanh )thu|mat|ton|giam con) {_COUNT}(?! {_SPAN})|{_COUNT} (?:mot|1) (?:ban|to|lan|nguoi|thang|nam|trang)"
     r"|tien nong|bot tien|do tien|muc (?:dong|thu|phat)",
     "thoi-gian": rf"bao lau|{_COUNT} {_SPAN}\b|khi nao|bao gio|lau khong|co lau|mat lau|cho lau|nhanh khong|nhanh nhat|thoi gian"
     r"|thoi han|\bhan (?:nop|la|chot|cuoi|cua)|cham nhat|muon nhat|qua han|tre han|kip khong|con kip|trong ngay|lay (?:luon|ngay)"
@@ -29,7 +29,7 @@ _WORDS: Final[dict[str, str]] = {
     "cach-lam": r"lam (?:the nao|sao|kieu gi|cach nao|ra sao|nhu the nao)|cach (?:lam|nop|dang ky|khai|thuc hien)|cac buoc|buoc nao"
     r"|trinh tu|huong dan|kieu (?:gi|nao)|(?:bang )?cach nao|thao tac|bam (?:vao |o )?(?:dau|nut|muc|tiep)|vao (?:muc|app|dau)|quy trinh"
     r"|thu tuc (?:the nao|ra sao|nhu the nao)|lam gi (?:tiep|nua)|chi (?:giup )?(?:cho )?(?:em |toi |minh |cach )",
-    "doi-tuong": rf"dieu kien|doi tuong|\bai (?:duoc|phai|co|thi|bi|moi)\b|nhung ai|cho ai\b|{_COUNT} tuoi|du tuoi|thuoc dien|bat buoc"
+    "doi-tuong": rf"{_COUNT}\b(?: \w+){{0,3}} (?:thi|moi|la)\b(?: \w+){{0,3}} (?:phai|duoc|bi|moi|thuoc|la)\b|tu muc nao|tu {_COUNT}\b|dieu kien|doi tuong|\bai (?:duoc|phai|co|thi|bi|moi)\b|nhung ai|cho ai\b|{_COUNT} tuoi|du tuoi|thuoc dien|bat buoc"
     r"|truong hop nao|toi thieu|it nhat|co phai\b.+ khong|(?:co )?duoc\b.* (?:khong|chua)$|co duoc\b.+ khong|\bduoc (?:khong|chua)\b"
     rf"|{_COUNT} (?:lan|nguoi|co dong|thanh vien)\b|phai dang ky khong|co can xin phep|co can\b.+ khong$",
     "can-cu": r"\bluat\b|nghi dinh|thong tu|nghi quyet|quy dinh (?:nao|o dau|tai|so|cua|gi)|dieu (?:nao|may)\b|van ban|can cu"

@@ -1,7 +1,8 @@
 """Labelled examples as files hold them: blocks of Rasa's YAML format, and TSV files for measuring.
 
-One reader serves training and evaluation. It understands the part of Rasa's format that our files use (intent, metadata,
-examples as a literal block or a list); Rasa's own reader takes seven times as long, most of it in validation.
+One reader serves training and evaluation. It understands of Rasa's format what names intents and entities (intent, metadata,
+examples as a literal block or a list, annotated entities, lookup tables); synonyms and regular expressions are passed over.
+Rasa's own reader takes seven times as long, most of it in validation.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from nlu.understanding import ASPECTS, OUT_OF_SCOPE
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ITEM: Final = re.compile(r"^\s*- ?(.*)$")
+_ENTITY: Final = re.compile(r"\[(?P<said>[^\[\]]+)\](?:\((?P<kind>[^()\s]+)\)|(?P<more>\{[^{}]*\}))")
+_KIND: Final = re.compile(r'"entity"\s*:\s*"([^"]+)"')
+_NO_INTENT: Final = frozenset({"lookup", "synonym", "regex"})
 _NO_TOPIC: Final = frozenset({"", "-", "null", "none", "out", "oos", "out_of_scope", "out-of-scope", OUT_OF_SCOPE})
 
 
@@ -58,27 +62,58 @@ def read(paths: Iterable[Path]) -> list[Example]:
     return examples
 
 
-def _yaml(path: Path) -> Iterator[Example]:
+def read_lookups(paths: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the names by kind that YAML files give: their lookup tables, and what their examples mark as an entity.
+
+    Raises:
+        DataError: a file cannot be parsed.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for path in paths:
+        for block in _blocks(path) if path.suffix != ".tsv" else ():
+            if isinstance(block.get("lookup"), str):
+                names = _items(block.get("examples") or "")
+                found.setdefault(block["lookup"], {}).update(dict.fromkeys(names))
+            elif "intent" in block:
+                for line in _items(block.get("examples") or ""):
+                    for match in _ENTITY.finditer(line):
+                        kind = match["kind"] or next(iter(_KIND.findall(match["more"])), "")
+                        if kind:
+                            found.setdefault(kind.split(":")[0], {})[match["said"]] = None
+    return {kind: list(names) for kind, names in found.items()}
+
+
+def _blocks(path: Path) -> Iterator[dict[str, Any]]:
     try:
         blocks = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)["nlu"]
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a Rasa NLU file: {error}") from error
-    for block in blocks:
-        if not isinstance(block, dict) or not isinstance(block.get("intent"), str):
+    for block in blocks or ():
+        if not isinstance(block, dict):
             raise DataError(f"{path}: a block without an intent: {str(block)[:80]}")
-        metadata: dict[str, Any] = block.get("metadata") or {}
+        yield block
+
+
+def _yaml(path: Path) -> Iterator[Example]:
+    for block in _blocks(path):
+        if _NO_INTENT & block.keys():
+            continue
+        if not isinstance(block.get("intent"), str):
+            raise DataError(f"{path}: a block without an intent: {str(block)[:80]}")
+        metadata: dict[str, Any] = block["metadata"] if isinstance(block.get("metadata"), dict) else {}
         intent = block["intent"]
         near = bool(metadata.get("near")) if intent == OUT_OF_SCOPE else None
         aspects = _checked(metadata.get("aspects") or (), f"{path}, {intent}")
         topics = tuple(metadata.get("topics") or ())
-        for text in _items(block.get("examples") or ""):
+        for line in _items(block.get("examples") or ""):
+            text = _ENTITY.sub(lambda match: match["said"], line)
             yield Example(text, intent, aspects, metadata.get("kind") or "plain", near, topics)
 
 
 def _items(examples: str | list[Any]) -> Iterator[str]:
     if isinstance(examples, list):
         for item in examples:
-            yield str(item["text"] if isinstance(item, dict) else item).strip()
+            yield str(item["text"] if isinstance(item, dict) else item).strip().removeprefix("- ")
         return
     for line in examples.splitlines():
         if (match := _ITEM.match(line)) and match.group(1).strip():

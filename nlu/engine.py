@@ -91,13 +91,26 @@ class Engine:
         )
 
 
-def train(files: Sequence[Path], lookups: dict[str, list[str]], archive: Path, *, config: Path = CONFIG) -> Path:
+def train(
+    files: Sequence[Path],
+    lookups: dict[str, list[str]],
+    archive: Path,
+    *,
+    config: Path = CONFIG,
+    vectors: Path | None = None,
+) -> Path:
     """Train a model and write it as a Rasa archive; an archive that exists is replaced only when training succeeded.
 
+    Any intents will do, not only the project's topics (see docs/guides/rasa.md).
+
     Args:
-        files: training files in Rasa's YAML format.
+        files: training files in Rasa's YAML format, or TSV files `text<TAB>intent`.
         lookups: names by kind for the entity extractor, e.g. {"place": ["Phủ Thông", …]}.
         archive: where the model goes, ending in `.tar.gz`.
+        vectors: a file that keeps sentence vectors from one training to the next; only data of another field need them.
+
+    Raises:
+        nlu.dataset.DataError: a file is not what it must be.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -111,7 +124,7 @@ def train(files: Sequence[Path], lookups: dict[str, list[str]], archive: Path, *
             storage = QuickStorage(Path(folder) / "storage")
             written = Path(folder) / "model.tar.gz"
             GraphTrainer(storage, NoCache(), SequentialRunner).train(
-                model_configuration(config), FilesImporter(files, lookups), written, force_retraining=True
+                model_configuration(config, vectors), FilesImporter(files, lookups), written, force_retraining=True
             )
             partial = archive.with_suffix(".partial")
             shutil.copyfile(written, partial)

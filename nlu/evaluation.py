@@ -93,10 +93,10 @@ class Report:
     """By corruption, over plain messages that name a topic; `clean` is as written."""
     kinds: dict[str, Accuracy]
     """By kind of telling (plain, indirect, long), as written."""
-    aspect: float
-    """The first aspect found is one of those asked for."""
-    aspect_sets: float
-    """The aspects found are exactly those asked for."""
+    aspect: float | None
+    """The first aspect found is one of those asked for; None where no message is labelled with aspects."""
+    aspect_sets: float | None
+    """The aspects found are exactly those asked for; None likewise."""
     follow_ups: float | None
     """Messages without a topic that were seen as follow-ups; None where there are none."""
     refused_in_scope: float
@@ -194,8 +194,8 @@ def evaluate(
         examples=len(examples),
         accuracy={CLEAN: _accuracy(plain)} | damaged_accuracy,
         kinds={k: _accuracy([(e, u) for e, u in asked if e.kind == k]) for k in sorted({e.kind for e, _ in asked})},
-        aspect=_share([u.aspect in e.aspects for e, u in with_aspects]),
-        aspect_sets=_share([set(u.aspects) == set(e.aspects) for e, u in with_aspects]),
+        aspect=_share([u.aspect in e.aspects for e, u in with_aspects]) if with_aspects else None,
+        aspect_sets=_share([set(u.aspects) == set(e.aspects) for e, u in with_aspects]) if with_aspects else None,
         follow_ups=_share([u.intent == FOLLOW_UP for u in follow_ups]) if follow_ups else None,
         refused_in_scope=_share([not u.in_scope for u in inside]),
         scope={name: _scope(inside, found) for name, found in outside.items() if found},
@@ -294,4 +294,4 @@ def _scope(inside: Sequence[Understanding], outside: Sequence[Understanding]) ->
 
 
 def _share(outcomes: Sequence[bool]) -> float:
-    return sum(outcomes) / len(outcomes) if outcomes else float("nan")
+    return sum(outcomes) / len(outcomes) if outcomes else 0.0

@@ -78,7 +78,7 @@ def sigmoid(logits: Floats) -> Floats:
 
 def train(
     rows: csr_matrix,
-    targets: Floats,
+    targets: csr_matrix,
     *,
     multilabel: bool = False,
     sample_weights: Floats | None = None,
@@ -92,7 +92,7 @@ def train(
 
     Args:
         rows: (samples, features).
-        targets: (samples, classes); rows that sum to 1 for softmax, zeros and ones for `multilabel`.
+        targets: (samples, classes), sparse; rows that sum to 1 for softmax, ones for `multilabel`.
         sample_weights: (samples,), default all 1.
         least_steps: more epochs are made of few samples, until there are so many mini-batches.
         rate: first step length; falls to 0 in a straight line.
@@ -121,7 +121,7 @@ def train(
             here = weights[touched]
             logits = part @ here + bias
             predicted = sigmoid(logits) if multilabel else softmax(logits)
-            error = (predicted - targets[picked]) * (importance[picked, None] / np.float32(len(picked)))
+            error = (predicted - targets[picked].toarray()) * (importance[picked, None] / np.float32(len(picked)))
             speed = np.float32(rate * (1 - step / steps))
             step += 1
             gradient = part.T @ error

@@ -110,8 +110,12 @@ class FilesImporter(TrainingDataImporter):
         return None
 
 
-def model_configuration(config_file: Path) -> GraphModelConfiguration:
-    """Build the training and prediction graphs of a pipeline, as Rasa's default recipe does."""
+def model_configuration(config_file: Path, vectors: Path | None = None) -> GraphModelConfiguration:
+    """Build the training and prediction graphs of a pipeline, as Rasa's default recipe does.
+
+    Args:
+        vectors: a file for sentence vectors, so that the next training need not make them again.
+    """
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
     train: dict[str, SchemaNode] = {
         "data": SchemaNode(
@@ -129,6 +133,8 @@ def model_configuration(config_file: Path) -> GraphModelConfiguration:
     for position, entry in enumerate(config["pipeline"]):
         settings = {key: value for key, value in entry.items() if key != "name"}
         uses = cast("type[Component]", class_from_module_path(entry["name"]))
+        if vectors is not None and "vectors" in uses.get_default_config():
+            settings["vectors"] = str(vectors)
         name = f"{position}_{uses.__name__}"
         trained = issubclass(uses, TrainedComponent)
         if trained:

@@ -35,8 +35,8 @@ from nlu.understanding import ASPECTS, FOLLOW_UP, Understanding
 
 CLARIFY_BELOW: Final = 0.45
 """Below this probability the bot asks back instead of answering …"""
-CLARIFY_MARGIN: Final = 0.12
-"""… or when the second topic comes this close to the first."""
+CLARIFY_RATIO: Final = 0.45
+"""… or when the second topic is more than so many times as likely as the first: "sang tên" may be the car's or the land's."""
 OPTION_FLOOR: Final = 0.03
 """A topic less probable than this is not offered."""
 OPTIONS: Final = 4
@@ -229,10 +229,15 @@ class Dialogue:
 
     @staticmethod
     def _likeliest(m: Moment, options: tuple[Button, ...]) -> Button | None:
-        """The offered topic that a few words speak for most: asked which of these, people name one in their own words."""
+        """The offered topic that a few words speak for most: asked which of these, people name one in their own words.
+
+        Or they ask on, as if the first had been answered; then it is the first, asked for what they ask.
+        """
         if m.understanding is None or len(m.folded.split()) > ANSWER_WORDS:
             return None
         u = m.understanding
+        if u.intent == FOLLOW_UP and u.aspect is not None:
+            return replace(options[0], payload=":".join((*options[0].payload.split(":")[:2], u.aspect)))
         likely = {a.topic: a.confidence for a in u.alternatives}
         if u.topic is not None and u.in_scope:
             likely[u.topic] = u.confidence
@@ -336,8 +341,10 @@ class Dialogue:
         readings = [u]
         if self._understand is not None:
             core = " ".join(w for w in m.said.text.split() if choices.fold(w) not in SWITCH_FILLERS)
-            readings += [self._understand(core)]
-            readings += [self._understand(f"{core} {name}") for name in (known.label, *known.names[:1])]
+            alone = self._understand(core)
+            if alone.in_scope and alone.topic in self.library and alone.confidence >= context.SURE:
+                return alone.topic if alone.topic != topic else None
+            readings += [alone, *(self._understand(f"{core} {name}") for name in (known.label, *known.names[:1]))]
         scores: dict[str, float] = {}
         for reading in readings:
             for slug, p in (
@@ -379,7 +386,7 @@ class Dialogue:
         likely = [(slug, p) for slug, p in ranked if slug is not None and slug in self.library and p >= OPTION_FLOOR]
         if not likely:
             return self._unknown(m)
-        clear = likely[0][1] >= CLARIFY_BELOW and (len(likely) < 2 or likely[0][1] - likely[1][1] >= CLARIFY_MARGIN)
+        clear = likely[0][1] >= CLARIFY_BELOW and (len(likely) < 2 or likely[1][1] <= CLARIFY_RATIO * likely[0][1])
         if clear or len(likely) < 2:
             return None
         asked = next((a for a in u.aspects if a != "tong-quan"), None)

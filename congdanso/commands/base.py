@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -33,8 +34,11 @@ def load_brain(settings: Settings) -> Any:
         raise Failure(str(error)) from error
 
 
-def load_engine(settings: Settings) -> Any:
+def load_engine(settings: Settings, archive: Path | None = None) -> Any:
     """Load the language model alone: without library and database it is ready in half the time.
+
+    Args:
+        archive: another model than the bot's own.
 
     Raises:
         Failure: it cannot be loaded.
@@ -42,7 +46,7 @@ def load_engine(settings: Settings) -> Any:
     from congdanso import model
 
     try:
-        return model.load_engine(settings)
+        return model.load_engine(settings) if archive is None else model.open_engine(archive)
     except (ValueError, RuntimeError, OSError) as error:
         raise Failure(str(error)) from error
 

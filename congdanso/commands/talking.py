@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -78,10 +79,15 @@ def ask(question: str, as_json: bool) -> None:
 
 @click.command()
 @click.option("--jsonl", is_flag=True, help="(mặc định) mỗi dòng ra là một đối tượng JSON")
-def understand(jsonl: bool) -> None:
+@click.option(
+    "--model",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="tệp mô hình .tar.gz khác, thay cho mô hình của kênh",
+)
+def understand(jsonl: bool, model: Path | None) -> None:
     """Đọc mỗi dòng một câu, in ra cách hiểu câu đó."""
     del jsonl
-    engine = load_engine(Settings())
+    engine = load_engine(Settings(), model)
     for line in lines_of(sys.stdin):
         print_json(engine.understand(line).as_dict())
         sys.stdout.flush()

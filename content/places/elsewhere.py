@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from content.places.spelling import is_marked, may_be, plain_of, spelling_of, syllables_of
+from content.places.spelling import as_heard, is_marked, may_be, plain_of, spelling_of, syllables_of
 from content.places.units import Syllable
 from content.places.words import EVERYDAY, HOI_NGA
 
@@ -40,10 +40,12 @@ class Elsewhere:
     def is_sound(self, typed: Sequence[Syllable], name: Sequence[Syllable]) -> bool:
         """Whether the syllables that differ from a name's are good syllables: then they may be meant as they stand.
 
-        Hỏi for ngã and ngã for hỏi is how many people speak, and counts as a slip.
+        Hỏi for ngã and ngã for hỏi is how many people speak, likewise d for r, x for s, tr for ch, n for l; that counts as a slip.
         """
         for t, n in zip(typed, name, strict=False):
             if (t.base == n.base and may_be(t, n)) or (t.shape == n.shape and {t.tone, n.tone} == HOI_NGA):
+                continue
+            if t.base != n.base and as_heard(t.base) == as_heard(n.base) and t.tone in ("", n.tone):
                 continue
             if (t.shape + t.tone if is_marked(typed) else t.base) in self.nation().syllables:
                 return True

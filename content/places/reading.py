@@ -7,7 +7,7 @@ from typing import Final
 
 from rapidfuzz.distance import OSA
 
-from content.places.spelling import KIND_LEXICON, cut_alike, difference, may_be, plain_of
+from content.places.spelling import KIND_LEXICON, as_heard, cut_alike, difference, may_be, plain_of
 from content.places.units import Finding, Item, Name, Reading, Syllable, Unit
 from content.places.words import LENIENT_KINDS, ROLES_OF_KIND, SHORTEST_MISSPELT, WARD_ROLES
 
@@ -78,9 +78,14 @@ def is_slip(typed: Sequence[Syllable], name: Name) -> bool:
     left, right = "".join(t.base for t in typed), name.base
     if left == right:
         return difference(typed, name.syllables)[0] == int(cut_alike(typed, name))
-    if len(typed) != len(name.syllables) or OSA.distance(left, right, score_cutoff=1) != 1:
+    if len(typed) != len(name.syllables):
         return False
-    swapped = sorted(left) == sorted(right)
-    return len(right) >= SHORTEST_MISSPELT + (not swapped) and all(
+    heard = [t.base != n.base for t, n in zip(typed, name.syllables, strict=True)].count(True) == 1 and all(
+        as_heard(t.base) == as_heard(n.base) for t, n in zip(typed, name.syllables, strict=True)
+    )
+    if not heard and OSA.distance(left, right, score_cutoff=1) != 1:
+        return False
+    small = heard or sorted(left) == sorted(right)
+    return len(right) >= SHORTEST_MISSPELT + (not small) and all(
         may_be(t, n) if t.base == n.base else t.tone in ("", n.tone) for t, n in zip(typed, name.syllables, strict=True)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from content.places.cutting import Cutter
 from content.places.elsewhere import Elsewhere
 from content.places.naming import slugs_of, split_kind, units_of
 from content.places.reading import (
@@ -13,7 +14,6 @@ from content.places.reading import (
     bearing,
     is_foreign,
     is_slip,
-    kind_at,
     neighbourhood,
     says_more,
     shortened,
@@ -30,9 +30,7 @@ from content.places.spelling import (
     PLACE_LEXICON,
     TAIL_LEXICON,
     WHERE_LEXICON,
-    cut_alike,
-    difference,
-    is_marked,
+    as_heard,
     is_word,
     joined_up,
     spelling_of,
@@ -41,14 +39,10 @@ from content.places.spelling import (
 from content.places.units import Candidate, Context, Finding, Item, Name, PlaceMatch, Reading, Row, Syllable, Ward
 from content.places.words import (
     ALIASES,
-    BARE,
-    JOINED_KINDS,
-    LONGEST_JOINED,
     MAX_CHARS,
     MAX_SYLLABLES,
     MAX_TOKENS,
     MAX_TOKENS_MISSPELT,
-    ROLES_OF_KIND,
     SHORTEST_JOINED,
     WARD_ROLES,
 )
@@ -84,9 +78,12 @@ class Places:
             if unit.role in WARD_ROLES:
                 names.setdefault(full)
         self._names = tuple(names)
-        self._misspelt = neighbourhood(
-            name for name in self._by_key.values() if any(unit.role in WARD_ROLES for unit in name.units)
-        )
+        self._cutter = Cutter(self._index)
+        of_wards = [name for name in self._by_key.values() if any(unit.role in WARD_ROLES for unit in name.units)]
+        self._misspelt = neighbourhood(of_wards)
+        self._heard: dict[str, list[Name]] = {}
+        for name in of_wards:
+            self._heard.setdefault("".join(as_heard(s.base) for s in name.syllables), []).append(name)
 
     def _name(self, spelling: str) -> Name:
         syllables = tuple(replace(s, hard=False, punct=False, capital=False) for s in syllables_of(spelling))
@@ -136,7 +133,7 @@ class Places:
         tokens = syllables_of(trimmed)
         if not tokens or len(tokens) > MAX_TOKENS:
             return PlaceMatch(text)
-        items = self._segment(tokens)
+        items = self._cutter.segment(tokens)
         found = self._by_wards(tokens, items)
         if found is None and not any(is_foreign(item) for item in items):
             found = self._by_misspelling(tokens)
@@ -153,81 +150,6 @@ class Places:
         ward = self._wards[reading.code]
         old = reading.unit.full if reading.unit.role == "old" and reading.unit.full != ward.name else None
         return Candidate(ward.name, ward.code, old)
-
-    # --- cutting a text into names and words ---
-
-    def _segment(self, tokens: Sequence[Syllable]) -> list[Item]:
-        items: list[Item] = []
-        marked = is_marked(tokens)
-        i = 0
-        while i < len(tokens):
-            item = self._name_at(tokens, i, i, "", marked)
-            if kind := kind_at(tokens, i):
-                word, width = kind
-                named = self._name_at(tokens, i, i + width, word, marked)
-                if item is None or (named and named.end > item.end):  # "phuong tien phong" is no Phượng Tiến
-                    item = named or Item(i, i + width, kind=word)
-            if item is None and 2 * SHORTEST_JOINED - 2 < len(tokens[i].base) <= LONGEST_JOINED:
-                pieces = self._unjoin(tokens[i].base, tokens[i].shape, i)
-                if pieces:
-                    items.extend(pieces)
-                    i += 1
-                    continue
-            item = item or Item(i, i + 1)
-            items.append(item)
-            i = item.end
-        return items
-
-    def _name_at(self, tokens: Sequence[Syllable], start: int, at: int, kind: str, marked: bool) -> Item | None:
-        """Return the longest name that begins at `at`, if it can bear the kind word that began at `start`."""
-        base = ""
-        best: Item | None = None
-        for end in range(at + 1, min(at + MAX_SYLLABLES, len(tokens)) + 1):
-            if end - 1 > at and tokens[end - 1].hard:
-                break
-            base += tokens[end - 1].base
-            spelt: dict[bool, list[Name]] = {}
-            for name in self._index.get(joined_up([base]), ()):
-                typed = tokens[at:end]
-                if not cut_alike(typed, name):
-                    continue
-                if len(base) <= 2 and not kind and not is_marked(typed):
-                    continue
-                if base.isdigit() and not kind:
-                    continue
-                wrong, full = difference(typed, name.syllables)
-                if not wrong:
-                    spelt.setdefault(full and marked, []).append(name)
-            names = spelt.get(True) or spelt.get(False)
-            if names and (units := bearing(names, kind)):
-                best = Item(start, end, tuple(names), units, kind)
-        return best
-
-    def _unjoin(self, base: str, shape: str, at: int) -> list[Item]:
-        """Read kind, name and district written in one word ("xavihuongbachthong"); empty if letters are left over."""
-        for kind in JOINED_KINDS:
-            if base.startswith(kind) and (rest := self._unjoin_names(base[len(kind) :], shape[len(kind) :], at)):
-                word = next(k for k in ROLES_OF_KIND if "".join(s.base for s in syllables_of(k)) == kind)
-                if units := bearing(rest[0].names, word):
-                    return [replace(rest[0], kind=word, units=units), *rest[1:]]
-        return self._unjoin_names(base, shape, at)
-
-    def _unjoin_names(self, base: str, shape: str, at: int) -> list[Item]:
-        for end in range(len(base), SHORTEST_JOINED - 1, -1):
-            names = tuple(
-                name
-                for name in self._index.get(joined_up([base[:end]]), ())
-                if all(
-                    a in (b, b.translate(BARE))
-                    for a, b in zip(joined_up([shape]), joined_up(s.shape for s in name.syllables), strict=False)
-                )
-            )
-            if not names:
-                continue
-            rest = self._unjoin_names(base[end:], shape[end:], at) if end < len(base) else []
-            if rest or end == len(base):
-                return [Item(at, at + 1, names, bearing(names, "")), *rest]
-        return []
 
     # --- reading them ---
 
@@ -278,12 +200,16 @@ class Places:
         if head:
             words = [tokens[h.start : h.end] for h in head]
             where = not head[-1].kind and is_word(words[-1], WHERE_LEXICON)
-            led = [h.kind or is_word(w, LEAD_LEXICON) for h, w in zip(head, words, strict=True)]
+            village = any(is_word(w, BELOW_LEXICON) for w in words)
+            led = [
+                h.kind or is_word(w, LEAD_LEXICON) or (village and (w[0].base.isdigit() or is_word(w, BELOW_LEXICON)))
+                for h, w in zip(head, words, strict=True)
+            ]
             if item.kind or first.kind or where:
                 anchored = True
             elif everyday:
                 return None
-            elif all(led) and any(is_word(w, OPENING_LEXICON) for w in words):
+            elif all(led) and (village or any(is_word(w, OPENING_LEXICON) for w in words)):
                 anchored = True
             elif not (tokens[first.start].hard or tokens[first.start].punct):
                 needs_area = True
@@ -420,7 +346,7 @@ class Places:
         """Read a name with one wrong letter or one wrong accent, if only one name of the province is so near."""
         near: dict[str, Finding] = {}
         for start in range(len(tokens) if len(tokens) <= MAX_TOKENS_MISSPELT else 0):
-            head = self._segment(tokens[:start])
+            head = self._cutter.segment(tokens[:start])
             if start and not head[-1].kind and not (tokens[start].hard or tokens[start].punct):
                 words = [tokens[h.start : h.end] for h in head]
                 if not is_word(words[-1], WHERE_LEXICON) and not all(is_word(w, LEAD_LEXICON) for w in words):
@@ -436,7 +362,9 @@ class Places:
 
     def _near(self, typed: Sequence[Syllable]) -> Iterable[Name]:
         shorter = shortened("".join(t.base for t in typed))
-        return {id(name): name for form in shorter for name in self._misspelt.get(form, ())}.values()
+        near = {id(name): name for form in shorter for name in self._misspelt.get(form, ())}
+        heard = self._heard.get("".join(as_heard(t.base) for t in typed), ())
+        return {**near, **{id(name): name for name in heard}}.values()
 
     def _read_misspelt(
         self, tokens: Sequence[Syllable], head: list[Item], start: int, end: int, name: Name
@@ -447,7 +375,7 @@ class Places:
             return None
         before = head[:-1] if kind else head
         item = Item(head[-1].start if kind else start, end, (name,), units, kind)
-        after = [replace(i, start=i.start + end, end=i.end + end) for i in self._segment(tokens[end:])]
+        after = [replace(i, start=i.start + end, end=i.end + end) for i in self._cutter.segment(tokens[end:])]
         context = self._context(tokens, [*before, item, *after], len(before))
         if context is None or context.needs_area or context.sentence:
             return None

@@ -15,6 +15,7 @@ from content.places.words import (
     CONNECTIVES,
     FILLERS,
     HARD,
+    HEARD_ALIKE,
     KIND_WORDS,
     LETTERS,
     POLITE,
@@ -168,3 +169,15 @@ NEW_LEXICON: Final = _lexicon("mới")
 KIND_LEXICON: Final = {
     plain_of(syllables_of(word)): (tuple(syllables_of(word)), kind) for word, kind in KIND_WORDS.items()
 }
+
+
+def as_heard(base: str) -> str:
+    """Return a bare syllable with its initial as half the region says it: "tr" as "ch", "x" as "s", "gi", "r" as "d", "l" as "n".
+
+    >>> as_heard("ra"), as_heard("trung")
+    ('da', 'chung')
+    """
+    for written, heard in HEARD_ALIKE:
+        if base.startswith(written):
+            return heard + base[len(written) :]
+    return base

@@ -30,7 +30,7 @@ LONGEST_JOINED: Final = 40
 
 SHORTEST_MISSPELT: Final = 5
 
-"""Letters a name needs before a wrong accent or two swapped letters are forgiven; one more for any other slip."""
+"""Letters a name needs before a wrong accent, two swapped letters, an initial heard alike are forgiven; one more for others."""
 
 Role = Literal["new", "old", "district", "province", "foreign"]
 
@@ -76,12 +76,13 @@ FILLERS: Final = (
 
 TAIL_WORDS: Final = (
     "ạ, a, nhé, nha, nhá, ơi, cũ, mới, này, đó, kia, đây, trước, nay, em, anh, chị, cô, chú, bác, ad, admin, bot, "
-    "việt, nam, vn, thuộc, của, cả, luôn, thôi, đấy, vâng, dạ"
+    "việt, nam, vn, thuộc, của, cả, luôn, thôi, đấy, vâng, dạ, bạn, ông, bà, cháu, con, mình, hen, nghe, nhỉ, hả, hồ"
 )
 
 CONNECTIVES: Final = (
     "thì, muốn, cần, là, có, phải, được, nộp, làm, đăng, hỏi, xin, bị, đã, sẽ, đang, hiện, giờ, sáp, nhập, đổi, vào, "
-    "chưa, để, cho, ra, đi, gì, nào, đâu, sao, mà, và, nhưng, vì, nếu, khi, hay, cảm, bây, sau, thành, tên, ở, tại"
+    "chưa, để, cho, ra, đi, gì, nào, đâu, sao, mà, và, nhưng, vì, nếu, khi, hay, cảm, bây, sau, thành, tên, ở, tại, quê, "
+    "xứ, chỗ, vùng"
 )
 
 """Words after a name that begin the rest of a sentence ("Vi Hương nay là xã nào"); other words spoil the match."""
@@ -93,8 +94,15 @@ EVERYDAY: Final = frozenset({"cho moi", "chợ mới", "phu do", "ban dat"})
 """Names that are everyday words too and are missing in the dictionary."""
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    "Bắc Kạn": ("Bắc Cạn", "BK"),
-    "Thái Nguyên": ("TN", "Bắc Thái"),
+    "Bắc Kạn": ("Bắc Cạn", "BK", "TPBK"),
+    "Thái Nguyên": ("TN", "Bắc Thái", "TPTN"),
+    "Nguyễn Thị Minh Khai": ("Minh Khai",),
+    "Pác Nặm": ("Pắc Nặm", "Pác Nậm", "Pắc Nậm"),
+    "Ba Bể": ("Ba Bễ",),
+    "Na Rì": ("Na Rỳ", "Na Dì"),
+    "Chợ Đồn": ("Trợ Đồn",),
+    "Chợ Mới": ("Trợ Mới",),
+    "Phổ Yên": ("Phố Yên",),
     "Hồ Chí Minh": ("Sài Gòn", "HCM", "SG"),
     "Hà Nội": ("HN", "Hà Tây"),
     "Đắk Lắk": ("Đắc Lắc", "Daklak"),
@@ -103,9 +111,13 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "Bà Rịa - Vũng Tàu": ("Vũng Tàu", "Bà Rịa"),
 }
 
-"""Other names of provinces and towns: older spellings, abbreviations, and provinces given up before 2025."""
+"""Other names: older and other spellings, abbreviations, provinces given up before 2025, a ward's short name."""
 
 TONES: Final = frozenset("\u0300\u0301\u0303\u0309\u0323")
+
+HEARD_ALIKE: Final = (("tr", "ch"), ("x", "s"), ("gi", "d"), ("r", "d"), ("l", "n"))
+
+"""Initials that the region does not tell apart in speaking, and often not in writing."""
 
 HOI_NGA: Final = frozenset("\u0303\u0309")
 

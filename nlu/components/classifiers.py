@@ -23,7 +23,7 @@ from nlu.understanding import ASPECTS as ALL_ASPECTS
 
 GENERAL: Final = ALL_ASPECTS.index("tong-quan")
 LEAST_REFUSAL: Final = 0.1
-"""Whatever the training data say, nothing is refused below this probability of being out of scope."""
+"""Whatever the training data say, nothing is refused where being out of scope is so much less likely than the best topic."""
 
 
 class TopicClassifier(TrainedComponent):
@@ -35,12 +35,14 @@ class TopicClassifier(TrainedComponent):
     """
 
     defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 2,
+        "epochs": 3,
         # A handful of examples is gone through more often, until so many steps are made.
         "least_steps": 240,
         "rate": 0.5,
         "seed": 7,
         "folds": 6,
+        # Messages of the part left out that are looked at; more tell nothing more.
+        "calibrated_on": 6000,
         # How much more an utterance of several topics counts (there are few, against many that are sure), and how much less
         # a fragment that nobody wrote.
         "doubtful": 4.0,
@@ -58,9 +60,13 @@ class TopicClassifier(TrainedComponent):
         named = [shares_of(m) for m in messages]
         self.classes = sorted({name for names in named for name in names})
         index = {name: i for i, name in enumerate(self.classes)}
-        targets = np.zeros((len(messages), len(self.classes)), np.float32)
-        for i, names in enumerate(named):
-            targets[i, [index[name] for name in names]] = list(names.values())
+        targets = stack(
+            [
+                (np.array([index[n] for n in names], np.int32), np.array(list(names.values()), np.float32))
+                for names in named
+            ],
+            len(self.classes),
+        )
         matrix = stack([m.get(ROW) for m in messages], 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages))
         left_out = np.random.default_rng(self.config["seed"]).permutation(len(messages)) % self.config["folds"] == 0
         left_out = left_out[[m.get(ORIGIN, i) for i, m in enumerate(messages)]]
@@ -74,7 +80,7 @@ class TopicClassifier(TrainedComponent):
     def _believed(
         self,
         matrix: Any,
-        targets: Floats,
+        targets: Any,
         importance: Floats,
         left_out: NDArray[np.bool_],
         written: NDArray[np.bool_],
@@ -84,32 +90,36 @@ class TopicClassifier(TrainedComponent):
             return 1.0, 0.5
         weights, bias = self._fit(matrix[~left_out], targets[~left_out], importance[~left_out])
         # What belongs to several topics has no right answer to be sure of.
-        asked = left_out & (targets.max(axis=1) == 1)
-        logits, labels, kept = matrix[asked] @ weights + bias, targets[asked].argmax(axis=1), written[asked]
+        single = np.diff(targets.indptr) == 1
+        asked = np.flatnonzero(left_out & single)
+        asked = np.random.default_rng(self.config["seed"]).permutation(asked)[: self.config["calibrated_on"]]
+        logits, labels, kept = matrix[asked] @ weights + bias, targets[asked].indices, written[asked]
         temperature = linear.best_temperature(logits, labels)
         probabilities = linear.softmax(logits[kept] / np.float32(temperature))
         return temperature, self._threshold(probabilities, labels[kept])
 
-    def _importance(self, targets: Floats, fragment: NDArray[np.bool_]) -> Floats:
+    def _importance(self, targets: Any, fragment: NDArray[np.bool_]) -> Floats:
         """How much each message counts, shape (messages,)."""
         # Classes differ in size (out of scope is large); the square root keeps big ones from drowning small ones.
-        sizes = np.maximum(targets.sum(axis=0), 1)
-        importance: Floats = np.sqrt(sizes.mean() / sizes[targets.argmax(axis=1)]).astype(np.float32)
-        importance[(targets.max(axis=1) < 1) & ~fragment] *= self.config["doubtful"]
+        sizes = np.maximum(np.asarray(targets.sum(axis=0)).ravel(), 1)
+        likeliest = np.asarray(targets.argmax(axis=1)).ravel()
+        importance: Floats = np.sqrt(sizes.mean() / sizes[likeliest]).astype(np.float32)
+        importance[(np.diff(targets.indptr) > 1) & ~fragment] *= self.config["doubtful"]
         importance[fragment] *= self.config["fragment"]
         return importance
 
-    def _fit(self, matrix: Any, targets: Floats, importance: Floats) -> tuple[Floats, Floats]:
+    def _fit(self, matrix: Any, targets: Any, importance: Floats) -> tuple[Floats, Floats]:
         settings = {key: self.config[key] for key in ("epochs", "least_steps", "rate", "seed")}
         return linear.train(matrix, targets, sample_weights=importance, **settings)
 
     def _threshold(self, probabilities: Floats, labels: NDArray[np.int64]) -> float:
-        """The probability of being out of scope that `wrongly_refused` of the in-scope examples reach."""
+        """The odds of being out of scope against the best topic that `wrongly_refused` of the in-scope examples reach, as a share."""
         outside = np.array([name in (FAR, NEAR) for name in self.classes])
-        inside = probabilities[~outside[labels]][:, outside].sum(axis=1)
-        if not len(inside):
+        inside = probabilities[~outside[labels]]
+        if not len(inside) or not outside.any():
             return 0.5
-        return max(LEAST_REFUSAL, float(np.quantile(inside, 1 - self.config["wrongly_refused"])))
+        strange, best = inside[:, outside].sum(axis=1), inside[:, ~outside].max(axis=1)
+        return max(LEAST_REFUSAL, float(np.quantile(strange / (strange + best), 1 - self.config["wrongly_refused"])))
 
     def understand(self, message: Message) -> None:
         probabilities = self.model.softmax(*message.get(ROW))
@@ -164,9 +174,8 @@ class AspectClassifier(TrainedComponent):
                 np.zeros((0, len(ALL_ASPECTS)), np.float32), np.zeros(len(ALL_ASPECTS), np.float32)
             )
             return
-        targets = np.zeros((len(readings), len(ALL_ASPECTS)), np.float32)
-        for i, (message, _, _) in enumerate(readings):
-            targets[i, [ALL_ASPECTS.index(aspect) for aspect in labelled_aspects(message)]] = 1
+        numbers = [[ALL_ASPECTS.index(aspect) for aspect in labelled_aspects(message)] for message, _, _ in readings]
+        targets = stack([(np.array(n, np.int32), np.ones(len(n), np.float32)) for n in numbers], len(ALL_ASPECTS))
         general = generality(stack([row for _, row, _ in readings], self.width), topics)
         general = np.concatenate(
             [general, np.full(len(self.frames.vocabulary), self.config["frame_weight"], np.float32)]
@@ -188,7 +197,7 @@ class AspectClassifier(TrainedComponent):
         if len(chosen) > 1:
             (row, places), part = readings[0]
             chosen = self._in_order(chosen, row, places, len(part))
-        message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen])
+        message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen], add_to_output=True)
 
     def _choose(self, scores: Floats) -> list[int]:
         """Numbers of the aspects asked for; a question for something special is not also a question in general."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from rasa.shared.nlu.constants import ENTITIES as RASA_ENTITIES
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
@@ -14,6 +15,7 @@ from nlu.text.normalizer import Normalized, Normalizer
 from nlu.text.syllable import strip_marks
 from nlu.understanding import Entity
 
+PLACE: Final = "place"
 _PLACE_WORDS = frozenset(
     {"xa", "phuong", "thi", "tran", "huyen", "tp", "pho", "o", "tai", "ve", "ubnd", "thon", "ban", "xom", "que"}
 )
@@ -24,19 +26,19 @@ class EntityExtractor(TrainedComponent):
     """Finds entities and their places in the original text.
 
     The lookup table `place` holds names without their kind ("Phủ Thông"); matching ignores marks, and where the citizen typed
-    marks they must agree.
+    marks they must agree. Tables of other kinds are matched alike, but need no word in front that announces them.
     """
 
     def learn(self, training_data: TrainingData) -> None:
         normalize = Normalizer({})
-        names: dict[str, str] = {}
+        names: dict[str, tuple[str, str]] = {}
         for table in training_data.lookup_tables:
-            if table["name"] == "place":
-                for name in table["elements"]:
-                    names[normalize(name).text] = name
+            for name in table["elements"]:
+                if regular := normalize(name).text:
+                    names.setdefault(regular, (table["name"], name))
         self._set(names)
 
-    def _set(self, names: dict[str, str]) -> None:
+    def _set(self, names: dict[str, tuple[str, str]]) -> None:
         self._names = names
         self._by_bare: dict[tuple[str, ...], list[str]] = {}
         for regular in names:
@@ -49,10 +51,15 @@ class EntityExtractor(TrainedComponent):
         text: str = message.get(TEXT) or ""
         found = [Entity("dossier_code", text[s:e], s, e) for s, e in personal.find_dossier_codes(text)]
         found += [Entity(f.kind, personal.MASKS[f.kind], f.start, f.end) for f in personal.find(text)]
-        found += self._places(message.get(NORMALIZED))
-        message.set(ENTITIES, sorted(found, key=lambda e: e.start))
+        found += self._named(message.get(NORMALIZED))
+        found.sort(key=lambda e: e.start)
+        message.set(ENTITIES, found)
+        if found:
+            # Rasa's own form, for its command line.
+            named = [{"entity": e.kind, "value": e.value, "start": e.start, "end": e.end} for e in found]
+            message.set(RASA_ENTITIES, named, add_to_output=True)
 
-    def _places(self, normalized: Normalized) -> list[Entity]:
+    def _named(self, normalized: Normalized) -> list[Entity]:
         syllables = normalized.syllables
         bare = [strip_marks(s.text) for s in syllables]
         found = []
@@ -60,31 +67,34 @@ class EntityExtractor(TrainedComponent):
         while at < len(syllables):
             for length in range(min(self._longest.get(bare[at], 0), len(syllables) - at), 0, -1):
                 key = tuple(bare[at : at + length])
-                name = self._match(key, [s.text for s in syllables[at : at + length]], at, bare)
-                if name is not None:
-                    found.append(Entity("place", name, syllables[at].start, syllables[at + length - 1].end))
+                named = self._match(key, [s.text for s in syllables[at : at + length]], at, bare)
+                if named is not None:
+                    found.append(Entity(*named, syllables[at].start, syllables[at + length - 1].end))
                     at += length
                     break
             else:
                 at += 1
         return found
 
-    def _match(self, key: tuple[str, ...], typed: list[str], at: int, bare: list[str]) -> str | None:
+    def _match(self, key: tuple[str, ...], typed: list[str], at: int, bare: list[str]) -> tuple[str, str] | None:
+        """The kind and the name that some syllables are, if any."""
         names = self._by_bare.get(key)
         if names is None:
             return None
-        expected = at > 0 and bare[at - 1] in _PLACE_WORDS
+        announced = at > 0 and bare[at - 1] in _PLACE_WORDS
         unmarked = all(t.isascii() for t in typed)
         for regular in names:
+            kind, name = self._names[regular]
             marks_agree = " ".join(typed) == regular
-            if len(key) == 1 and not expected:
+            expected = announced or kind != PLACE
+            if len(key) == 1 and not (announced if kind == PLACE else marks_agree):
                 continue
             if marks_agree or (unmarked and (expected or len(key) > 2 or len(bare) == len(key))):
-                return self._names[regular]
+                return kind, name
         return None
 
     def dump(self) -> dict[str, Any]:
-        return {"names": self._names}
+        return {"names": {regular: list(named) for regular, named in self._names.items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._set(state["names"])
+        self._set({regular: (kind, name) for regular, (kind, name) in state["names"].items()})

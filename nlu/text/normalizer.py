@@ -1,6 +1,6 @@
 """From the characters as typed to regular syllables, each tied to the place in the text where it stood.
 
-The order matters: Unicode first, then the teencode lexicon, then input-method residue, then squeezing of drawn-out letters
+The order matters: fonts from before Unicode and Unicode itself first, then the teencode lexicon, then input-method residue, then squeezing of drawn-out letters
 (squeezing first would turn "cccd" into "cd"). Every syllable keeps `start` and `end` in the original text, so that
 whatever is found later can be pointed at in what the citizen wrote.
 """
@@ -18,6 +18,7 @@ from typing import Final
 import yaml
 
 from nlu.text.keys import ENGLISH, decode_telex, decode_vni
+from nlu.text.legacy import decode
 from nlu.text.syllable import is_bare_syllable, is_syllable, place_tone, strip_marks
 
 MAX_CHARACTERS: Final = 2000
@@ -81,7 +82,13 @@ class Normalizer:
     def __call__(self, text: str) -> Normalized:
         """Return the regular syllables of the first `MAX_CHARACTERS` characters of `text`."""
         head = text[:MAX_CHARACTERS]
-        tokens = [(regular, m.start(), m.end()) for m in _TOKEN.finditer(head) if (regular := _regular(m.group()))]
+        if (old := decode(head)) is not None:
+            head, places = old
+            tokens = [
+                (r, places[m.start()], places[m.end()]) for m in _TOKEN.finditer(head) if (r := _regular(m.group()))
+            ]
+        else:
+            tokens = [(r, m.start(), m.end()) for m in _TOKEN.finditer(head) if (r := _regular(m.group()))]
         return Normalized(text, tuple(self._expand(tokens)))
 
     def _expand(self, tokens: list[tuple[str, int, int]]) -> Iterable[Syllable]:

@@ -484,3 +484,64 @@ def test_every_province(slug: str) -> None:
 def test_elsewhere(slug: str, text: str, ward: str | None, old: str | None) -> None:
     found = load_places(slug).resolve(text)
     assert (found.ward, found.old_ward) == (ward, old)
+
+
+# --- as citizens of the region say and spell it ---
+
+HEARD = (("tr", "ch"), ("ch", "tr"), ("s", "x"), ("x", "s"), ("r", "d"), ("l", "n"), ("n", "l"), ("gi", "d"))
+
+
+def slipped(name: str) -> Iterator[str]:
+    """Yield a name with one initial as it is heard."""
+    words = name.lower().split()
+    for i, word in enumerate(words):
+        for written, heard in HEARD:
+            if word.startswith(written) and not (written == "n" and word.startswith(("ng", "nh"))):
+                yield " ".join([*words[:i], heard + word[len(written) :], *words[i + 1 :]])
+
+
+def test_a_name_spelt_as_it_is_heard_is_found_and_no_other(places: Places) -> None:
+    right = wrong = missed = 0
+    known = {bare(name).lower() for name in places.names()}
+    for row in UNAMBIGUOUS:
+        kind, name = split_kind(row["old_ward"])
+        for typed in slipped(name):
+            if bare(typed).lower() in known or name == TOO_SHORT_WITHOUT_ACCENTS:
+                continue
+            code = places.resolve(f"{kind} {typed}").code
+            right, wrong = right + (code == row["code"]), wrong + (code not in (None, row["code"]))
+            missed += code is None
+    assert right + wrong + missed >= 100
+    assert wrong <= 0.01 * (right + wrong + missed)
+    assert right >= 0.75 * (right + wrong + missed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("xóm 5 nông hạ", "Xã Thanh Thịnh"),
+        ("tổ 3 nông thượng", "Phường Bắc Kạn"),
+        ("nong thuong bk", "Phường Bắc Kạn"),
+        ("tân cương tn", "Xã Tân Cương"),
+        ("xã nghĩa tá nhé bạn", "Xã Nghĩa Tá"),
+        ("tôi ở xã cao kỳ bạn ạ", "Xã Tân Kỳ"),
+        ("xã tân cương xứ chè", "Xã Tân Cương"),
+        ("bộc bố pắc nặm", "Xã Bằng Thành"),
+        ("xã lam cường chợ đồn", "Xã Nam Cường"),
+        ("phường minh khai tp bắc kạn", "Phường Đức Xuân"),
+    ],
+)
+def test_everyday_ways_to_say_where(places: Places, typed: str, code: str) -> None:
+    assert places.resolve(typed).ward == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "phường minh khai hà nội", "xã lộc bình lạng sơn", "bk", "tn", "đổi căn cước", "xóm 5", "tổ 3", "nhé bạn",
+        "xứ chè", "hồ núi cốc đẹp lắm", "chợ xa quá", "quê tôi",
+    ],
+)  # fmt: skip
+def test_nothing_is_made_up(places: Places, text: str) -> None:
+    match = places.resolve(text)
+    assert (match.ward, match.candidates) == (None, ())

@@ -38,10 +38,11 @@ class TestHeldOut:
         assert report.kinds[kind].first_three >= 0.93
 
     def test_aspects(self, report: Report) -> None:
-        assert report.aspect >= 0.90
+        assert report.aspect is not None
+        assert report.aspect >= 0.92
 
     def test_scope(self, report: Report) -> None:
-        assert report.scope["far"].auroc >= 0.98
+        assert report.scope["far"].auroc >= 0.99
         assert report.scope["near"].auroc >= 0.90
         assert report.refused_in_scope <= 0.03
 
