@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 from sqlalchemy import insert
 
+from bot.announcements.lanes import Lane
 from bot.conversation.model import Session
 from bot.storage.database import Database
 from bot.storage.tables import conversation
@@ -100,7 +101,10 @@ class Office:
         database = Database(self.database_url)
         service = self.server.deliveries.announcements
         service = type(service)(
-            database, self.server.brain.places, clock=lambda: datetime.now(UTC), accounts=service._accounts
+            database,
+            self.server.brain.places,
+            clock=lambda: datetime.now(UTC),
+            accounts=[Lane("telegram", "default"), Lane("web", "default")],
         )
         plan = await service.plan(
             "phu-thong",

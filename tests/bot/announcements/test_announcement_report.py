@@ -6,10 +6,12 @@ from io import BytesIO
 
 import openpyxl
 import pytest
+from sqlalchemy import Connection, select
 
 from bot.announcements import attribution
 from bot.announcements.content import Press, Refused
 from bot.announcements.report import Reporting, use_in_words
+from bot.announcements.tables import announcement
 from bot.conversation.model import AnnouncementPressed
 from bot.messages import ContactStopped, Rejected
 from tests.bot.announcements.conftest import Village
@@ -27,19 +29,25 @@ async def announced(village: Village) -> tuple[int, list[int]]:
     number = await village.announcements.start(await village.planner.plan(wish), author=village.binh)
     await village.run(FakeChannel([ContactStopped("blocked"), Rejected("bad")])).work()
     await village.store.close_finished()
-    from sqlalchemy import select
 
-    from bot.announcements.tables import announcement
-
-    async with village.database.write() as connection:
-        code = str(await connection.scalar(select(announcement.c.code).where(announcement.c.id == number)))
+    def pressing(connection: Connection) -> None:
+        code = str(connection.scalar(select(announcement.c.code).where(announcement.c.id == number)))
+        presses = [AnnouncementPressed(code, "read")]
         for unit, pressed in (("phu-thong", people[2:8]), ("duc-xuan", others[:2])):
             for person in pressed:
-                await attribution.taken(
-                    connection, conversation_id=person, channel="telegram", unit=unit, at=village.clock(), wrote=False,
-                    presses=[AnnouncementPressed(code, "read")],
-                )  # fmt: skip
-        await attribution.add(connection, number, "link-1", "web", "")
+                attribution.taken(
+                    connection,
+                    conversation_id=person,
+                    channel="telegram",
+                    unit=unit,
+                    at=village.clock(),
+                    wrote=False,
+                    presses=presses,
+                )
+        attribution.add(connection, number, "link-1", "web", "")
+
+    async with village.database.write() as connection:
+        await connection.run_sync(pressing)
     return number, people
 
 
