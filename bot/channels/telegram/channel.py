@@ -43,6 +43,8 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 TIMEOUT: Final = 15.0
 """Seconds for one request; the sender's own limit is above it."""
+CONNECT: Final = 5.0
+"""Seconds until a connection stands."""
 COURTESY: Final = 2.0
 """Seconds for what may fail unnoticed: the typing sign, the end of a button's waiting sign."""
 PICTURES: Final = frozenset({"image/png", "image/jpeg"})
@@ -76,10 +78,8 @@ class TelegramChannel:
         self.secret = webhook_secret
         self._log_filter = WithoutToken(token, TALKATIVE)
         self._log_filter.attach()
-        self._calls = QuietRequest(
-            connection_pool_size=32, read_timeout=TIMEOUT, write_timeout=TIMEOUT, connect_timeout=5.0, pool_timeout=5.0
-        )
-        self._polls = QuietRequest(connection_pool_size=2, read_timeout=TIMEOUT, connect_timeout=5.0, pool_timeout=5.0)
+        self._calls = QuietRequest(connections=32, read_timeout=TIMEOUT, connect_timeout=CONNECT)
+        self._polls = QuietRequest(connections=2, read_timeout=TIMEOUT, connect_timeout=CONNECT)
         base = f"{api_url.rstrip('/')}/bot"
         files = f"{api_url.rstrip('/')}/file/bot"
         self.bot = Bot(token, base_url=base, base_file_url=files, request=self._calls, get_updates_request=self._polls)

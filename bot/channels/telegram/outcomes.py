@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-import httpx
+import aiohttp
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -19,19 +19,11 @@ from telegram.error import (
 )
 
 from bot import messages
+from bot.channels.telegram.transport import NOT_SENT
 from bot.messages import Outcome
 
 _UNREACHABLE: Final = ("chat not found", "peer_id_invalid")
 """Refusals of the class 400 that speak of the citizen, not of the message."""
-_NOT_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
-"""Faults before the request was on its way; after any other fault of the line the message may have arrived."""
 REASON: Final = 120
 
 
@@ -75,8 +67,8 @@ def seconds(error: RetryAfter) -> float:
 
 def _may_have_arrived(error: NetworkError) -> bool:
     """Whether the message may be with Telegram although no good answer came."""
-    if isinstance(error, TimedOut) or isinstance(error.__cause__, httpx.HTTPError):
-        return not isinstance(error.__cause__, _NOT_SENT)
+    if isinstance(error, TimedOut) or isinstance(error.__cause__, aiohttp.ClientError):
+        return not isinstance(error.__cause__, NOT_SENT)
     return "gateway time" in str(error).lower()
 
 
