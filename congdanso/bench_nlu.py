@@ -226,7 +226,7 @@ def measure(
     Raises:
         CannotMeasure: the stock pipeline cannot be run here.
     """
-    folder = settings.data_dir / "bench"
+    folder = (settings.data_dir / "bench").absolute()  # the peer runs in a folder of its own
     asked = messages(min(sample, QUICK_SAMPLE) if quick else sample)
     mine = ours(archive, asked)
     figures, ratios, notes = mine.figures("ours"), {}, []

@@ -11,8 +11,8 @@ import numpy as np
 
 from nlu.linear import Floats
 
-LONGEST: Final = 300
-"""Characters of a text that are embedded; the time grows with the square, and a question is said within them."""
+LONGEST: Final = 160
+"""Characters of a text that are embedded: the time grows with them, and what 300 told more was nothing that could be measured."""
 
 
 class Embedder(Protocol):
