@@ -42,9 +42,6 @@ class Messenger:
             self.taken.popleft()
         if len(self.taken) >= self.per_second:
             self.refused += 1
-            import sys
-
-            print("REFUSED", now, len(self.taken), file=sys.stderr)
             return {
                 "ok": False, "error_code": 429, "description": "Too Many Requests: retry after 1",
                 "parameters": {"retry_after": 1},

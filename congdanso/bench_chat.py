@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -140,7 +141,9 @@ async def paced(ask: Ask, words: Sequence[str], rate: int, seconds: float) -> Ru
         due = began + number / rate
         if (pause := due - time.perf_counter()) > 0:
             await asyncio.sleep(pause)
-        task = asyncio.create_task(timed(run, ask, f"{name}-{number % citizens}", number, words[number % len(words)], due))
+        task = asyncio.create_task(
+            timed(run, ask, f"{name}-{number % citizens}", number, words[number % len(words)], due)
+        )
         waiting.add(task)
         task.add_done_callback(waiting.discard)
     if waiting:
@@ -157,14 +160,14 @@ class Messenger:
     def __init__(self) -> None:
         from bot.conversation.messages import catalogue
 
-        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._waiting: defaultdict[str, deque[asyncio.Future[None]]] = defaultdict(deque)
         self._numbers = itertools.count(1)
         self._introduction = str(catalogue()["introduction"]).partition("{")[0]
 
     def expect(self, chat: str) -> asyncio.Future[None]:
-        """Return what is done when a chat's answer arrives."""
+        """Return what is done when a chat's next answer, after those expected already, arrives."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[chat] = future
+        self._waiting[chat].append(future)
         return future
 
     async def call(self, request: web.Request) -> web.Response:
@@ -178,7 +181,7 @@ class Messenger:
             sent = {"id": int(chat), "type": "private"}
             result = {"message_id": next(self._numbers), "date": 1_790_000_000, "chat": sent, "text": "…"}
             introduces = self._introduction in str(body.get("text"))  # follows the first answer, and is none
-            if not introduces and (future := self._waiting.pop(chat, None)) is not None and not future.done():
+            if not introduces and (waiting := self._waiting[chat]) and not (future := waiting.popleft()).done():
                 future.set_result(None)
         return web.json_response({"ok": True, "result": result})
 

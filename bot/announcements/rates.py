@@ -1,8 +1,8 @@
 """How fast an account may send, shared by replies and announcements of one process; replies come first.
 
 Telegram takes about 30 messages a second from one bot (core.telegram.org/bots/faq). Announcements use what replies leave of
-that, less a reserve of one, so that a reply never finds the second full; while one waits they only trickle, so that a large
-announcement is never stopped for good.
+that, less a reserve: one while nobody talks to the bot, and as many as are likely to come at once while people do, so that a reply
+hardly ever finds the second full. While one waits they only trickle, so that a large announcement is never stopped for good.
 
 What a messenger really takes is learned: each time it asks to wait (429), the account is held to a tenth less, and comes back
 slowly. So a limit that was lowered somewhere far away costs a few refusals, not one a second.
@@ -11,6 +11,7 @@ slowly. So a limit that was lowered somewhere far away costs a few refusals, not
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from bisect import insort
 from collections import deque
@@ -52,6 +53,10 @@ RECOVERS: Final = 1 / 30
 FORGETS: Final = 1.01
 """Grows what is known of the fastest message with each one, so that a line that became slower is noticed."""
 LEAST: Final = 4.0
+TALK: Final = 5.0
+"""Seconds of replies from which the next ones are guessed."""
+MOST_KEPT: Final = 0.5
+"""The share of the limit that announcements have whatever is guessed."""
 SAME_WAIT: Final = 1.0
 """Seconds within which several refusals say the same: they left together."""
 LOOK: Final = 0.25
@@ -64,6 +69,8 @@ class _Account:
     refilled: float
     sent: deque[float] = field(default_factory=deque)
     """When the messages of the last second left."""
+    talked: deque[float] = field(default_factory=deque)
+    """When the replies of the last `TALK` seconds left."""
     replies: int = 0
     """Replies of this process that wait for their turn."""
     looked: float = float("-inf")
@@ -115,7 +122,9 @@ class RateLimiter:
                 await self._sleep(max(0.001, free))
         finally:
             state.replies -= 1
-        state.sent.append(self._monotonic())
+        now = self._monotonic()
+        state.sent.append(now)
+        state.talked.append(now)
 
     def hold(self, channel: str, account: str, seconds: float) -> None:
         """Note that the messenger asked this account to wait: for replies and announcements alike."""
@@ -148,7 +157,7 @@ class RateLimiter:
         state.tokens = min(max(float(cost), limit * BURST), state.tokens + max(0.0, now - state.refilled) * speed)
         state.refilled = now
         # The pace is the whole limit, the second holds less: what a hiccup of this process lost is made up for within it.
-        room = self._room(state, limit) - min(rate.reserve, int(limit) - 1)
+        room = self._room(state, limit) - min(rate.reserve + self._likely(state, limit), int(limit) - 1)
         granted = max(0, min(int(state.tokens + 1e-9) // cost, wanted, max(room, 0) // cost))
         if granted:
             state.tokens -= granted * cost
@@ -217,6 +226,14 @@ class RateLimiter:
         while state.sent and state.sent[0] <= now - 1:
             state.sent.popleft()
         return int(limit) - len(state.sent) - state.on_the_way
+
+    def _likely(self, state: _Account, limit: float) -> int:
+        """How many replies may well come within one second: the mean of the last ones and two deviations, as of chance arrivals."""
+        now = self._monotonic()
+        while state.talked and state.talked[0] <= now - TALK:
+            state.talked.popleft()
+        mean = len(state.talked) / TALK
+        return min(math.ceil(mean + 2 * math.sqrt(mean)), int(limit * MOST_KEPT))
 
     async def _yields(self, state: _Account, channel: str, account: str) -> bool:
         if state.replies:

@@ -192,7 +192,8 @@ class AspectClassifier(TrainedComponent):
             message.set(ASPECTS, [])
             return
         readings = [(self._row(row, part), part) for row, part in _readings(message)]
-        scores = np.mean([self.model.sigmoid(*row) for (row, _), _ in readings], axis=0)
+        whole, *ends = [self.model.sigmoid(*row) for (row, _), _ in readings]
+        scores = sum(ends, whole) / len(readings)
         chosen = self._choose(scores)
         if len(chosen) > 1:
             (row, places), part = readings[0]
