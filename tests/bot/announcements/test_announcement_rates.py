@@ -104,6 +104,36 @@ async def test_the_full_second_has_room_for_one_reply() -> None:
 
 
 @pytest.mark.anyio
+async def test_while_people_talk_many_replies_at_once_find_room() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    for step in range(60):
+        time.now += 0.1
+        if step % 2:
+            await limiter.reply("telegram", "default")
+        await limiter.bulk("telegram", "default", 40)
+    began = time.now
+    for _ in range(9):
+        await limiter.reply("telegram", "default")
+    assert time.now == began, "none of them waited"
+
+
+@pytest.mark.anyio
+async def test_when_nobody_talks_any_more_announcements_have_the_limit_again() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    for _ in range(60):
+        time.now += 0.1
+        await limiter.reply("telegram", "default")
+    time.now += 6
+    sent = 0
+    for _ in range(100):
+        time.now += 0.1
+        sent += (await limiter.bulk("telegram", "default", 40))[0]
+    assert sent >= 0.95 * 10 * LIMIT
+
+
+@pytest.mark.anyio
 async def test_a_message_with_documents_takes_as_many_requests() -> None:
     time = Time()
     limiter = RateLimiter(monotonic=time, sleep=time.sleep)
