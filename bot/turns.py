@@ -6,6 +6,7 @@ when its lease ends, any process takes it up again (`bot.work`). Nothing is sent
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -172,6 +173,7 @@ class Turns:
         self._database = database
         self._dialogue = dialogue
         self._understand = understand
+        self._one_at_a_time = asyncio.Lock()
         self._clock = clock
         self.owner = owner
         self._record = record
@@ -256,7 +258,10 @@ class Turns:
                     said = replace(said, link=await self._facts(wish, held, now))
                 turn, confidence = await self._at_desk(held, said, session, silent=silent), None
                 if turn is None:
-                    turn, confidence = self._turn(row, said, session, today, silent=silent)
+                    async with self._one_at_a_time:
+                        # What became ready meanwhile goes first, a webhook above all: it must not wait for many turns.
+                        await asyncio.sleep(0)
+                        turn, confidence = self._turn(row, said, session, today, silent=silent)
             except Exception as error:
                 # The reason goes to the log and the row; the text of the message goes to neither.
                 log.exception("turn failed", extra={"inbox_id": row["id"]})
