@@ -66,6 +66,12 @@ def fold(text: str) -> str:
     return " ".join(re.sub(r"[^\w]+|_", " ", bare).split())
 
 
+def begins_with_child(text: str) -> bool:
+    """Whether a text begins with "con" that is a child or an animal: where other words carry marks, "còn" would carry its own."""
+    words = unicodedata.normalize("NFC", text.lower()).split()
+    return words[:1] == ["con"] and any(not word.isascii() for word in words)
+
+
 def chosen(text: str, options: Sequence[Button]) -> Button | None:
     """Return the option that a text picks by number, ordinal or label; None if it picks none."""
     folded = fold(text)

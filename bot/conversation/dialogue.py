@@ -327,11 +327,8 @@ class Dialogue:
     def _switches(m: Moment) -> bool:
         """Whether a short text goes over to a neighbour of the topic: "còn …", "thế … thì sao"."""
         words = m.folded.split()
-        return (
-            len(words) <= 9
-            and words[0] in SWITCH_WORDS
-            and (words[0] == "con" or "con" in words[:2] or "sao" in words[-2:])
-        )
+        goes_on = "con" in words[:2] and not choices.begins_with_child(m.said.text)
+        return len(words) <= 9 and words[0] in SWITCH_WORDS and (goes_on or "sao" in words[-2:])
 
     def _sibling(self, m: Moment, topic: str) -> str | None:
         """The neighbour that a switch most likely means: asked again with the current topic's name added."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.conversation.choices import chosen, fold, is_no, is_stop, is_yes, picks_none
+from bot.conversation.choices import begins_with_child, chosen, fold, is_no, is_stop, is_yes, picks_none
 from bot.conversation.model import Button
 
 OPTIONS = (
@@ -118,3 +118,18 @@ def test_a_word_stops_announcements(text: str) -> None:
 @pytest.mark.parametrize("text", ["đúng", "Đúng", unicodedata.normalize("NFD", "đúng"), "dừng xe ở đâu", ""])
 def test_right_is_not_stop(text: str) -> None:
     assert not is_stop(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "child"),
+    [
+        ("con nợ tiền điện thì sao", True),
+        ("Con tôi 3 tuổi", True),
+        ("còn cấp lại thì sao", False),
+        ("con cap lai thi sao", False),
+        ("cháu còn nhỏ", False),
+        ("", False),
+    ],
+)
+def test_con_is_a_child_where_other_words_carry_their_marks(typed: str, child: bool) -> None:
+    assert begins_with_child(typed) is child

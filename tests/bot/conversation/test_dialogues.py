@@ -41,3 +41,15 @@ def test_the_aspect_is_the_one_asked_for(brain: Brain) -> None:
     asked = [(e, t) for e, t in held(brain) if e.aspect is not None and t.topic == e.topic]
     wrong = [(e.text, e.aspect, t.aspect) for e, t in asked if t.aspect != e.aspect]
     assert len(wrong) <= 0.08 * len(asked), wrong
+
+
+def test_who_names_a_topic_of_their_own_is_not_taken_to_go_on(brain: Brain) -> None:
+    session = brain.answer("lệ phí sang tên xe máy bao nhiêu", Session(greeted=True), MORNING).session
+    turn = brain.answer("toi 82 tuoi co duoc tien gi ko", session, MORNING)
+    assert turn.topic == "tro-cap-huu-tri-xa-hoi"
+
+
+def test_a_child_is_no_word_for_going_on(brain: Brain) -> None:
+    session = brain.answer("lệ phí sang tên xe máy bao nhiêu", Session(greeted=True), MORNING).session
+    turn = brain.answer("con nợ tiền điện thì tắt máy à", session, MORNING)
+    assert turn.topic is None
