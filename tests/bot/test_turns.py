@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,32 @@ async def test_the_text_of_a_message_is_forgotten_once_it_is_answered(
         row = (await connection.execute(select(inbox))).mappings().one()
     assert row["text"] is None
     assert (row["state"], row["topic"], row["aspect"]) == ("done", "ho-chieu", "noi-nop")
+
+
+async def test_what_became_ready_goes_before_the_next_turn(database: Database, brain: Brain, clock: Clock) -> None:
+    rounds = 0
+    seen: list[int] = []
+
+    def understand(text: str) -> Understanding:
+        seen.append(rounds)
+        return brain.engine.understand(text)
+
+    async def others_wait_too() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    turns = Turns(database, brain.dialogue, understand, clock=clock, owner="a")
+    for number in range(8):
+        await Citizen(database, clock, chat=f"c{number}").says("làm hộ chiếu ở đâu")
+    waiting = asyncio.ensure_future(others_wait_too())
+    try:
+        await asyncio.gather(*(turns.answer(held) for held in await turns.take_ready()))
+    finally:
+        waiting.cancel()
+    assert len(seen) == 8
+    assert len(set(seen)) == 8, "no two turns in one round of the loop"
 
 
 async def test_two_processes_do_not_take_the_same_conversation(
