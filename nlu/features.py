@@ -9,48 +9,37 @@ and 3 points on indirect tellings.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
 from functools import lru_cache
+from math import log, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.pairs import Group, PairTable, counted
 from nlu.text.syllable import is_bare_syllable, strip_marks
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Row = tuple[NDArray[np.int32], NDArray[np.float32]]
+Row = tuple[NDArray[np.intp], NDArray[np.float32]]
 """Columns and weights of one message."""
 
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One family of features.
-
-    `kind` is "grams" (runs of `low` to `high` syllables), "pairs" (two syllables `low` to `high` places apart) or "odd" (`low` to
-    `high` characters of tokens that are no syllable); `text` is "marked", "bare" or "folded".
-    """
-
-    name: str
-    kind: str
-    text: str
-    low: int
-    high: int
-    weight: float
-
-
-DEFAULT_VIEWS: Final = (
-    View("b", "grams", "bare", 1, 2, 1.2),
-    View("m", "grams", "marked", 1, 2, 0.8),
-    View("p", "pairs", "bare", 2, 5, 0.6),
-    View("f", "grams", "folded", 1, 2, 0.5),
-    View("o", "odd", "bare", 2, 4, 0.6),
+BARE, MARKED, FOLDED = range(3)
+"""The texts of a message."""
+VIEWS: Final = (
+    (Group(BARE, (0, 1)), 1.2),
+    (Group(MARKED, (0, 1)), 0.8),
+    (Group(BARE, (2, 3, 4, 5)), 0.6),
+    (Group(FOLDED, (0, 1)), 0.5),
 )
+"""Families of features and how much each weighs."""
+ODD: Final = (2, 3, 4)
+"""Characters in a row that are looked at in tokens that are no syllable,"""
+ODD_WEIGHT: Final = 0.6
+"""and how much they weigh."""
 _HEARD_ALIKE: Final = (("tr", "ch"), ("x", "s"), ("gi", "d"), ("r", "d"))
 
 
@@ -63,110 +52,80 @@ def fold(bare: str) -> str:
     return "n" + bare[1:] if bare.startswith("l") else bare
 
 
-def grams(view: View, syllables: Sequence[str]) -> Iterator[str]:
-    """Yield the features of one view, each with the view's name in front; `syllables` are in the view's own text."""
-    count = len(syllables)
-    if view.kind == "grams":
-        for n in range(view.low, view.high + 1):
-            for i in range(count - n + 1):
-                yield f"{view.name}:{' '.join(syllables[i : i + n])}"
-    elif view.kind == "pairs":
-        for i in range(count):
-            for j in range(i + view.low, min(count, i + view.high + 1)):
-                yield f"{view.name}:{syllables[i]} {syllables[j]}"
-    else:
-        for syllable in syllables:
-            if is_bare_syllable(syllable):
-                continue
-            padded = f" {syllable} "
-            for n in range(view.low, view.high + 1):
-                for i in range(len(padded) - n + 1):
-                    yield f"{view.name}:{padded[i : i + n]}"
+def odd_grams(bare: Sequence[str]) -> Iterator[str]:
+    """Yield the runs of characters of each token that is no syllable, edges included."""
+    for syllable in bare:
+        if is_bare_syllable(syllable):
+            continue
+        padded = f" {syllable} "
+        for n in ODD:
+            for i in range(len(padded) - n + 1):
+                yield padded[i : i + n]
 
 
 class TwoViewVectorizer:
-    """Learns a vocabulary with idf weights; turns syllables into sparse rows."""
+    """Learns a vocabulary with idf weights; turns syllables into sparse rows. The columns of odd tokens stand behind those of pairs."""
 
-    def __init__(self, views: Sequence[View] = DEFAULT_VIEWS) -> None:
-        self.views = tuple(views)
-        self.vocabulary: dict[str, int] = {}
-        self.idf: list[float] = []
-        self._pairs: dict[str, dict[str, dict[str, int]]] = {}
+    def __init__(self) -> None:
+        self._pairs = PairTable([group for group, _ in VIEWS])
+        self._odd: dict[str, int] = {}
+        self.idf: NDArray[np.float32] = np.zeros(0, np.float32)
 
-    def _learn(self, vocabulary: Sequence[str], idf: list[float]) -> None:
-        self.vocabulary = {gram: i for i, gram in enumerate(vocabulary)}
-        self.idf = idf
-        # Most features are pairs: looked up by their first syllable, nearly all of them need not even be put together.
-        self._pairs = {view.name: {} for view in self.views if view.kind == "pairs"}
-        for gram, column in self.vocabulary.items():
-            name, _, text = gram.partition(":")
-            if name in self._pairs:
-                first, _, second = text.partition(" ")
-                self._pairs[name].setdefault(first, {})[second] = column
+    def __len__(self) -> int:
+        return len(self.idf)
 
     def fit(self, documents: Sequence[Sequence[str]], *, min_count: int = 2) -> TwoViewVectorizer:
         """Learn from documents, each a sequence of syllables; features of fewer than `min_count` documents are dropped."""
-        seen: Counter[str] = Counter()
-        for document in documents:
-            texts = _texts(document)
-            seen.update({gram for view in self.views for gram in grams(view, texts[view.text])})
+        texts = [_texts(document) for document in documents]
+        counts = self._pairs.fit(texts, min_count)
+        seen = Counter(gram for text in texts for gram in set(odd_grams(text[BARE])))
         kept = sorted(gram for gram, count in seen.items() if count >= min_count)
-        total = len(documents)
-        self._learn(kept, [math.log((1 + total) / (1 + seen[g])) + 1 for g in kept])
+        self._odd = {gram: len(self._pairs) + i for i, gram in enumerate(kept)}
+        frequencies = np.concatenate([counts, np.array([seen[gram] for gram in kept], np.int64)])
+        self.idf = idf_of(frequencies, len(documents))
         return self
 
     def row(self, syllables: Sequence[str]) -> Row:
-        """Return (columns, weights) of one message."""
-        columns: list[int] = []
-        weights: list[float] = []
-        idf = self.idf
+        """Return (columns, weights) of one message; a column comes once."""
         texts = _texts(syllables)
-        for view in self.views:
-            counts = self._counts(view, texts[view.text])
-            if not counts:
-                continue
-            values = [idf[c] if n == 1 else (1 + math.log(n)) * idf[c] for c, n in counts.items()]
-            scale = view.weight / math.sqrt(sum(v * v for v in values))
-            columns.extend(counts)
-            weights.extend(v * scale for v in values)
-        return np.array(columns, dtype=np.int32), np.array(weights, dtype=np.float32)
-
-    def _counts(self, view: View, syllables: Sequence[str]) -> dict[int, int]:
-        """How often each known feature of a view occurs, by column."""
-        counts: dict[int, int] = {}
-        if view.kind == "pairs":
-            firsts = self._pairs[view.name]
-            for i, first in enumerate(syllables):
-                seconds = firsts.get(first)
-                if seconds is None:
-                    continue
-                for second in syllables[i + view.low : i + view.high + 1]:
-                    if (column := seconds.get(second)) is not None:
-                        counts[column] = counts.get(column, 0) + 1
-            return counts
-        get = self.vocabulary.get
-        for gram in grams(view, syllables):
-            if (column := get(gram)) is not None:
-                counts[column] = counts.get(column, 0) + 1
-        return counts
+        columns, views, _ = self._pairs.find(texts)
+        values = self.idf.take(columns)
+        if len(set(texts[FOLDED])) < len(syllables) and len(columns):
+            columns, first, counts = counted(columns)
+            views = views.take(first)
+            values = values.take(first) * (1 + np.log(counts)).astype(np.float32)
+        lengths = np.bincount(views, values * values, len(VIEWS)).tolist()
+        scales = [weight / sqrt(length) if length else 0.0 for (_, weight), length in zip(VIEWS, lengths, strict=True)]
+        values *= np.array(scales, np.float32).take(views)
+        if all(map(is_bare_syllable, texts[BARE])):
+            return columns, values
+        odd = Counter(column for gram in odd_grams(texts[BARE]) if (column := self._odd.get(gram)) is not None)
+        more = np.array([*odd], np.intp)
+        weights = self.idf.take(more) * np.array([1 + log(n) for n in odd.values()], np.float32)
+        if odd:
+            weights *= ODD_WEIGHT / sqrt(weights @ weights)
+        return np.concatenate([columns, more]), np.concatenate([values, weights])
 
     def matrix(self, documents: Sequence[Sequence[str]]) -> csr_matrix:
-        """Return the documents as rows, shape (len(documents), len(vocabulary))."""
-        return stack([self.row(document) for document in documents], len(self.vocabulary))
+        """Return the documents as rows, shape (len(documents), len(self))."""
+        return stack([self.row(document) for document in documents], len(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `from_dict` needs, as JSON-like values and arrays."""
-        return {
-            "views": [list(astuple(view)) for view in self.views],
-            "vocabulary": list(self.vocabulary),
-            "idf": np.array(self.idf, dtype=np.float32),
-        }
+        return {"pairs": self._pairs.as_dict(), "odd": list(self._odd), "idf": self.idf}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> TwoViewVectorizer:
-        vectorizer = cls([View(*view) for view in state["views"]])
-        vectorizer._learn(state["vocabulary"], state["idf"].tolist())
+        vectorizer = cls()
+        vectorizer._pairs.restore(state["pairs"])
+        vectorizer._odd = {gram: len(vectorizer._pairs) + i for i, gram in enumerate(state["odd"])}
+        vectorizer.idf = state["idf"]
         return vectorizer
+
+
+def idf_of(counts: NDArray[np.int64], documents: int) -> NDArray[np.float32]:
+    """Return the inverse document frequency of features that so many of the documents have, shape as `counts`."""
+    return (np.log((1 + documents) / (1 + counts)) + 1).astype(np.float32)
 
 
 def effective_number(counts: Iterable[float]) -> float:
@@ -211,6 +170,6 @@ def stack(rows: Sequence[Row], width: int) -> csr_matrix:
     return csr_matrix((weights, columns, indptr), shape=(len(rows), width))
 
 
-def _texts(syllables: Sequence[str]) -> dict[str, Sequence[str]]:
+def _texts(syllables: Sequence[str]) -> tuple[Sequence[str], ...]:
     bare = [strip_marks(s) for s in syllables]
-    return {"marked": syllables, "bare": bare, "folded": [fold(b) for b in bare]}
+    return bare, syllables, [fold(b) for b in bare]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
+from math import sqrt
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlu.cues import cues
-from nlu.features import effective_number
+from nlu.features import effective_number, idf_of
+from nlu.pairs import Group, PairTable
 from nlu.text.syllable import strip_marks
+from nlu.understanding import ASPECTS
 
 
 class FrameVectorizer:
@@ -31,21 +32,11 @@ class FrameVectorizer:
 
     def __init__(self) -> None:
         self.frame: frozenset[str] = frozenset()
-        self.vocabulary: dict[str, int] = {}
-        self.idf: list[float] = []
-        self._beside: dict[str, dict[str, int]] = {}
-        self._behind: dict[str, dict[str, int]] = {}
+        self.idf: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._pairs = PairTable([Group(0, (0, 1)), Group(0, tuple(range(2, self.REACH + 1)))])
 
-    def _learn(self, vocabulary: Sequence[str], idf: list[float]) -> None:
-        self.vocabulary = {gram: i for i, gram in enumerate(vocabulary)}
-        self.idf = idf
-        # Pairs are looked up by their first syllable, as in `TwoViewVectorizer`.
-        self._beside, self._behind = {}, {}
-        for gram, column in self.vocabulary.items():
-            if " " in gram:
-                left, *_, right = gram.split(" ")
-                pairs = self._behind if " .. " in gram else self._beside
-                pairs.setdefault(left, {})[right] = column
+    def __len__(self) -> int:
+        return len(self._pairs) + _CUE_COUNT
 
     def fit(self, documents: Sequence[Sequence[str]], topics: Sequence[str], *, min_count: int = 3) -> FrameVectorizer:
         """Learn from documents, each a sequence of syllables, and the topic of each."""
@@ -54,85 +45,77 @@ class FrameVectorizer:
             for bare in {strip_marks(s) for s in document}:
                 seen.setdefault(bare, Counter())[topic] += 1
         self.frame = frozenset(s for s, n in seen.items() if effective_number(n.values()) >= self.SPREAD)
-        counts: Counter[str] = Counter()
-        for document in documents:
-            counts.update({gram for gram, _ in chain(self._grams(document), self._asked(document))})
-        kept = sorted(gram for gram, count in counts.items() if count >= min_count)
-        self._learn(kept, [math.log((1 + len(documents)) / (1 + counts[g])) + 1 for g in kept])
+        kept = (self._kept(document, [strip_marks(s) for s in document])[0] for document in documents)
+        idf = idf_of(self._pairs.fit(([names] for names in kept), min_count), len(documents))
+        self.idf = np.concatenate([idf, np.full(_CUE_COUNT, self.CUE, np.float32)])
         return self
 
-    def row(self, syllables: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.float32], list[int]]:
+    def row(self, syllables: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.float32], list[int]]:
         """Return (columns, weights, places) of one message; a place is the syllable at which the feature first stands."""
-        first: dict[int, int] = {}
+        bare = [strip_marks(s) for s in syllables]
+        names, places = self._kept(syllables, bare)
+        found, _, left = self._pairs.find([names])
         counts: dict[int, int] = {}
-        get = self.vocabulary.get
-        for column, place in self._found(syllables):
-            counts[column] = counts.get(column, 0) + 1
-            first.setdefault(column, place)
-        idf = self.idf
-        values = [idf[c] if n == 1 else (1 + math.log(n)) * idf[c] for c, n in counts.items()]
-        scale = 1 / math.sqrt(sum(v * v for v in values)) if values else 0.0
-        weights = np.array([v * scale for v in values], dtype=np.float32)
-        columns, places = np.array(list(counts), dtype=np.int32), list(first.values())
-        asked = {c: place for gram, place in self._asked(syllables) if (c := get(gram)) is not None}
-        columns = np.concatenate([columns, np.array(list(asked), dtype=np.int32)])
-        weights = np.concatenate([weights, np.full(len(asked), self.CUE, np.float32)])
-        return columns, weights, [*places, *asked.values()]
+        first: list[int] = []
+        for column, place in zip(found.tolist(), left.tolist(), strict=True):
+            if column in counts:
+                counts[column] += 1
+            else:
+                counts[column] = 1
+                first.append(places[place])
+        asked = self._asked(bare)
+        columns = np.array([*counts, *asked], np.intp)
+        values = self.idf.take(columns)
+        if counts:
+            frame = values[: len(counts)]
+            if len(counts) < len(found):
+                frame *= _DAMPED.take(np.array([*counts.values()]), mode="clip")
+            frame /= sqrt(frame @ frame)
+        return columns, values, [*first, *asked.values()]
 
-    def _asked(self, syllables: Sequence[str]) -> Iterator[tuple[str, int]]:
-        found = list(cues([strip_marks(s) for s in syllables]))
-        for aspect, place in found:
-            yield f"?{aspect}", place
-        if found:
-            aspect, place = max(found, key=lambda cue: cue[1])
-            yield f"??{aspect}", place
-        else:
-            yield "?", 0
+    def _asked(self, bare: Sequence[str]) -> dict[int, int]:
+        """Which aspects the words ask for by themselves, as columns, and where first."""
+        begin = len(self._pairs)
+        asked: dict[int, int] = {}
+        last, furthest = _NO_CUE, -1
+        for aspect, place in cues(bare):
+            asked.setdefault(begin + _CUES[aspect], place)
+            if place > furthest:
+                last, furthest = _LAST_CUES[aspect], place
+        asked[begin + last] = max(furthest, 0)
+        return asked
 
-    def _kept(self, syllables: Sequence[str]) -> list[tuple[str, int]]:
-        kept: list[tuple[str, int]] = [("^", 0)]
-        for place, syllable in enumerate(syllables):
-            if strip_marks(syllable) in self.frame:
-                kept.append((syllable, place))
-            elif kept[-1][0] != self._OPEN:
-                kept.append((self._OPEN, place))
-        kept.append(("$", len(syllables)))
-        return kept
-
-    def _found(self, syllables: Sequence[str]) -> Iterator[tuple[int, int]]:
-        """Yield (column, place) of each known feature of `_grams`, without putting the others together."""
-        kept = self._kept(syllables)
-        names = [name for name, _ in kept]
-        get = self.vocabulary.get
-        nothing: dict[str, int] = {}
-        for i, (left, place) in enumerate(kept):
-            if (column := get(left)) is not None:
-                yield column, place
-            if i + 1 < len(kept) and (column := self._beside.get(left, nothing).get(names[i + 1])) is not None:
-                yield column, place
-            if (behind := self._behind.get(left)) is not None:
-                for right in names[i + 2 : i + 1 + self.REACH]:
-                    if (column := behind.get(right)) is not None:
-                        yield column, place
-
-    def _grams(self, syllables: Sequence[str]) -> Iterator[tuple[str, int]]:
-        kept = self._kept(syllables)
-        for i, (left, place) in enumerate(kept):
-            yield left, place
-            for distance, (right, _) in enumerate(kept[i + 1 : i + 1 + self.REACH]):
-                yield (f"{left} {right}" if not distance else f"{left} .. {right}"), place
+    def _kept(self, syllables: Sequence[str], bare: Sequence[str]) -> tuple[list[str], list[int]]:
+        """The frame's syllables and what is left open between them, and the place of each."""
+        names, places = ["^"], [0]
+        for place, (syllable, plain) in enumerate(zip(syllables, bare, strict=True)):
+            if plain in self.frame:
+                names.append(syllable)
+                places.append(place)
+            elif names[-1] != self._OPEN:
+                names.append(self._OPEN)
+                places.append(place)
+        names.append("$")
+        places.append(len(syllables))
+        return names, places
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `from_dict` needs, as JSON-like values and arrays."""
-        return {
-            "frame": sorted(self.frame),
-            "vocabulary": list(self.vocabulary),
-            "idf": np.array(self.idf, dtype=np.float32),
-        }
+        return {"frame": sorted(self.frame), "pairs": self._pairs.as_dict(), "idf": self.idf}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> FrameVectorizer:
         vectorizer = cls()
         vectorizer.frame = frozenset(state["frame"])
-        vectorizer._learn(state["vocabulary"], state["idf"].tolist())
+        vectorizer._pairs.restore(state["pairs"])
+        vectorizer.idf = state["idf"]
         return vectorizer
+
+
+_DAMPED: Final = (1 + np.log(np.maximum(np.arange(256), 1))).astype(np.float32)
+"""How much a feature counts that comes so often."""
+_NO_CUE: Final = 0
+_CUES: Final = {aspect: i for i, aspect in enumerate(ASPECTS, 1)}
+_LAST_CUES: Final = {aspect: i for i, aspect in enumerate(ASPECTS, 1 + len(ASPECTS))}
+"""Features of what the words ask for, behind the columns of pairs: each aspect, and the one that is asked for last."""
+_CUE_COUNT: Final = 1 + 2 * len(ASPECTS)

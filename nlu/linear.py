@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float32]
-Integers = NDArray[np.int32]
 
 _EPSILON: Final = 1e-8
 _DENSE_SCALE: Final = 8.0
@@ -42,18 +41,18 @@ class LinearModel:
         scales = (np.abs(weights).max(axis=1) / 127 + 1e-12).astype(np.float32)
         return cls(np.round(weights / scales[:, None]).astype(np.int8), scales, bias, temperature)
 
-    def logits(self, columns: Integers, values: Floats) -> Floats:
+    def logits(self, columns: NDArray[np.intp], values: Floats) -> Floats:
         """Return the scores of one sparse row, shape (classes,)."""
-        scores: Floats = (values * self.scales[columns]) @ self.weights[columns].astype(np.float32) + self.bias
+        scaled = values * self.scales.take(columns)
+        scores: Floats = scaled @ self.weights.take(columns, axis=0).astype(np.float32) + self.bias
         return scores
 
-    def softmax(self, columns: Integers, values: Floats) -> Floats:
+    def softmax(self, columns: NDArray[np.intp], values: Floats) -> Floats:
         """Return calibrated probabilities of one sparse row, shape (classes,), summing to 1."""
-        return softmax(self.logits(columns, values)[None, :] / self.temperature)[0]
-
-    def sigmoid(self, columns: Integers, values: Floats) -> Floats:
-        """Return one probability a class of one sparse row, shape (classes,)."""
-        return sigmoid(self.logits(columns, values) / self.temperature)
+        logits = self.logits(columns, values)
+        shifted = np.exp((logits - logits.max()) * np.float32(1 / self.temperature))
+        probabilities: Floats = shifted / shifted.sum()
+        return probabilities
 
     def as_dict(self) -> dict[str, Any]:
         return {"weights": self.weights, "scales": self.scales, "bias": self.bias, "temperature": self.temperature}

@@ -17,30 +17,20 @@ from typing import Any, Final, Self
 import numpy as np
 
 from nlu import linear
+from nlu.classes import class_name
 from nlu.dataset import Example, read
 from nlu.embedding import Embedder, load_embedder
 from nlu.linear import Floats
 from nlu.text.language import LanguageModel
 from nlu.text.normalizer import Normalizer
-from nlu.understanding import OUT_OF_SCOPE
 from nlu.vectors import Vectors
 
 FILE: Final = Path(__file__).parent / "semantic_head.npz"
-FAR: Final = f"{OUT_OF_SCOPE}/far"
-NEAR: Final = f"{OUT_OF_SCOPE}/near"
-"""Two classes for what is out of scope: small talk about the weather and a marriage abroad have no words in common."""
 _LEFT_OUT: Final = 0.2
 _ENOUGH: Final = 30
 """Vectors left out that can tell a temperature; of fewer it is `_USUAL_TEMPERATURE`, as measured on several sets."""
 _USUAL_TEMPERATURE: Final = 0.6
 _SEED: Final = 7
-
-
-def class_name(intent: str, near: bool | None) -> str:
-    """Return the class that an example is trained as."""
-    if intent != OUT_OF_SCOPE:
-        return intent
-    return NEAR if near else FAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +42,9 @@ class Head:
     weights: Floats
     bias: Floats
 
-    def probabilities(self, vector: Floats) -> dict[str, float]:
+    def probabilities(self, vector: Floats) -> Floats:
         """Return the probability of each class for one vector, shape (dimensions,)."""
-        logits = (vector - self.centre) @ self.weights + self.bias
-        return dict(zip(self.classes, linear.softmax(logits[None, :])[0].tolist(), strict=True))
+        return linear.softmax(((vector - self.centre) @ self.weights + self.bias)[None, :])[0]
 
     def save(self, path: Path) -> None:
         state = self.as_dict()

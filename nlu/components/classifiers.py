@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -12,13 +11,13 @@ from rasa.shared.nlu.training_data.message import Message
 
 from nlu import linear
 from nlu.beside import beside
+from nlu.classes import Classes
 from nlu.components.base import TrainedComponent, TrainingData
-from nlu.components.keys import ASPECTS, CORRUPTED, ORIGIN, PROBABILITIES, REFUSE_AT, ROW, TAIL_ROW
+from nlu.components.keys import ASPECTS, CLASSES, CORRUPTED, ORIGIN, PROBABILITIES, REFUSE_AT, ROW, TAIL_ROW
 from nlu.components.text import TAIL, labelled_aspects, shares_of, syllables_of
 from nlu.features import Row, generality, stack
 from nlu.frames import FrameVectorizer
 from nlu.linear import Floats, LinearModel
-from nlu.semantic_head import FAR, NEAR
 from nlu.understanding import ASPECTS as ALL_ASPECTS
 
 GENERAL: Final = ALL_ASPECTS.index("tong-quan")
@@ -51,21 +50,21 @@ class TopicClassifier(TrainedComponent):
         "wrongly_refused": 0.05,
     }
 
-    classes: list[str]
+    classes: Classes
     model: LinearModel
     refuse_at: float
 
     def learn(self, training_data: TrainingData) -> None:
         messages = training_data.training_examples
         named = [shares_of(m) for m in messages]
-        self.classes = sorted({name for names in named for name in names})
-        index = {name: i for i, name in enumerate(self.classes)}
+        self.classes = Classes.of(sorted({name for names in named for name in names}))
+        index = {name: i for i, name in enumerate(self.classes.names)}
         targets = stack(
             [
-                (np.array([index[n] for n in names], np.int32), np.array(list(names.values()), np.float32))
+                (np.array([index[n] for n in names], np.intp), np.array(list(names.values()), np.float32))
                 for names in named
             ],
-            len(self.classes),
+            len(self.classes.names),
         )
         matrix = stack([m.get(ROW) for m in messages], 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages))
         left_out = np.random.default_rng(self.config["seed"]).permutation(len(messages)) % self.config["folds"] == 0
@@ -114,7 +113,8 @@ class TopicClassifier(TrainedComponent):
 
     def _threshold(self, probabilities: Floats, labels: NDArray[np.int64]) -> float:
         """The odds of being out of scope against the best topic that `wrongly_refused` of the in-scope examples reach, as a share."""
-        outside = np.array([name in (FAR, NEAR) for name in self.classes])
+        outside = np.zeros(len(self.classes.names), np.bool_)
+        outside[self.classes.outside] = True
         inside = probabilities[~outside[labels]]
         if not len(inside) or not outside.any():
             return 0.5
@@ -122,15 +122,15 @@ class TopicClassifier(TrainedComponent):
         return max(LEAST_REFUSAL, float(np.quantile(strange / (strange + best), 1 - self.config["wrongly_refused"])))
 
     def understand(self, message: Message) -> None:
-        probabilities = self.model.softmax(*message.get(ROW))
-        message.set(PROBABILITIES, dict(zip(self.classes, probabilities.tolist(), strict=True)))
+        message.set(PROBABILITIES, self.model.softmax(*message.get(ROW)))
+        message.set(CLASSES, self.classes)
         message.set(REFUSE_AT, self.refuse_at)
 
     def dump(self) -> dict[str, Any]:
-        return {"classes": self.classes, "model": self.model.as_dict(), "refuse_at": self.refuse_at}
+        return {"classes": list(self.classes.names), "model": self.model.as_dict(), "refuse_at": self.refuse_at}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.classes = state["classes"]
+        self.classes = Classes.of(state["classes"])
         self.model = LinearModel.from_dict(state["model"])
         self.refuse_at = state["refuse_at"]
 
@@ -155,52 +155,56 @@ class AspectClassifier(TrainedComponent):
         "left_out": ["no_accents"],
     }
 
-    model: LinearModel
+    words: LinearModel
+    asked: LinearModel
     frames: FrameVectorizer
-    width: int
+    labelled: bool
 
     def learn(self, training_data: TrainingData) -> None:
         """Learn; from data of another field, which label no aspects, nothing is learnt and no aspect found."""
         copies = self.config["left_out"]
-        labelled = [
-            m for m in training_data.training_examples if labelled_aspects(m) and m.get(CORRUPTED) not in copies
-        ]
+        messages = training_data.training_examples
+        labelled = [m for m in messages if labelled_aspects(m) and m.get(CORRUPTED) not in copies]
         readings = [(m, row, part) for m in labelled for row, part in _readings(m)]
         topics = [m.get(INTENT) for m, _, _ in readings]
         self.frames = FrameVectorizer().fit([part for _, _, part in readings], topics)
-        self.width = max((1 + int(row[0].max(initial=0)) for _, row, _ in readings), default=0)
+        self.labelled = bool(readings)
         if not readings:
-            self.model = LinearModel.of(
+            self.words = self.asked = LinearModel.of(
                 np.zeros((0, len(ALL_ASPECTS)), np.float32), np.zeros(len(ALL_ASPECTS), np.float32)
             )
             return
+        # Every feature that a message can have, also those that no labelled one has.
+        width = 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages)
         numbers = [[ALL_ASPECTS.index(aspect) for aspect in labelled_aspects(message)] for message, _, _ in readings]
-        targets = stack([(np.array(n, np.int32), np.ones(len(n), np.float32)) for n in numbers], len(ALL_ASPECTS))
-        general = generality(stack([row for _, row, _ in readings], self.width), topics)
-        general = np.concatenate(
-            [general, np.full(len(self.frames.vocabulary), self.config["frame_weight"], np.float32)]
-        )
-        rows = [self._row(row, part)[0] for _, row, part in readings]
-        rows = [(columns, values * general[columns]) for columns, values in rows]
+        targets = stack([(np.array(n, np.intp), np.ones(len(n), np.float32)) for n in numbers], len(ALL_ASPECTS))
+        general = generality(stack([row for _, row, _ in readings], width), topics)
+        rows = []
+        for _, (columns, values), part in readings:
+            frame, weights, _ = self.frames.row(part)
+            weighted = [values * general[columns], weights * np.float32(self.config["frame_weight"])]
+            rows.append((np.concatenate([columns, width + frame]), np.concatenate(weighted)))
         settings = {key: self.config[key] for key in ("epochs", "rate", "seed")}
-        weights, bias = linear.train(stack(rows, len(general)), targets, multilabel=True, **settings)
+        weights, bias = linear.train(stack(rows, width + len(self.frames)), targets, multilabel=True, **settings)
         # Scaled once here, the features need not be scaled in each message.
-        self.model = LinearModel.of(weights * general[:, None], bias)
+        self.words = LinearModel.of(weights[:width] * general[:, None], bias)
+        self.asked = LinearModel.of(weights[width:] * np.float32(self.config["frame_weight"]), np.zeros_like(bias))
 
     def understand(self, message: Message) -> None:
-        if not self.width:
+        if not self.labelled:
             message.set(ASPECTS, [])
             return
-        readings = [(self._row(row, part), part) for row, part in _readings(message)]
-        whole, *ends = [self.model.sigmoid(*row) for (row, _), _ in readings]
-        scores = sum(ends, whole) / len(readings)
-        chosen = self._choose(scores)
+        readings = _readings(message)
+        frames = [self.frames.row(part) for _, part in readings]
+        scores = np.zeros(len(ALL_ASPECTS), np.float32)
+        for (row, _), (columns, values, _) in zip(readings, frames, strict=True):
+            scores += linear.sigmoid(self.words.logits(*row) + self.asked.logits(columns, values))
+        chosen = self._choose((scores / len(readings)).tolist())
         if len(chosen) > 1:
-            (row, places), part = readings[0]
-            chosen = self._in_order(chosen, row, places, len(part))
+            chosen = self._in_order(chosen, *frames[0], len(readings[0][1]))
         message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen], add_to_output=True)
 
-    def _choose(self, scores: Floats) -> list[int]:
+    def _choose(self, scores: list[float]) -> list[int]:
         """Numbers of the aspects asked for; a question for something special is not also a question in general."""
         special = sorted((i for i in range(len(scores)) if i != GENERAL), key=lambda i: -scores[i])
         best = scores[special[0]]
@@ -208,14 +212,13 @@ class AspectClassifier(TrainedComponent):
             return [GENERAL]
         return [special[0], *(i for i in special[1:] if scores[i] >= self.config["one_more"])]
 
-    def _in_order(self, chosen: list[int], row: Row, places: list[int], length: int) -> list[int]:
+    def _in_order(
+        self, chosen: list[int], columns: NDArray[np.intp], values: Floats, places: list[int], length: int
+    ) -> list[int]:
         """Order aspects by the place of what speaks for them most in the question's frame."""
-        columns, values = row
-        frame = columns >= self.width
-        columns, values = columns[frame], values[frame]
         if not len(columns):
             return chosen
-        speaks = (values * self.model.scales[columns])[:, None] * self.model.weights[columns][:, chosen]
+        speaks = (values * self.asked.scales[columns])[:, None] * self.asked.weights[columns][:, chosen]
         found = speaks.argmax(axis=0)
         where = {
             aspect: places[at] if speaks[at, i] > 0 else length
@@ -223,21 +226,15 @@ class AspectClassifier(TrainedComponent):
         }
         return sorted(chosen, key=lambda aspect: where[aspect])
 
-    def _row(self, row: Row, part: Sequence[str]) -> tuple[Row, list[int]]:
-        """One row of a reading's n-grams and its frame, and the places of the frame's features."""
-        columns, values = row
-        known = columns < self.width
-        frame_columns, frame_values, places = self.frames.row(part)
-        joined = np.concatenate([columns[known], frame_columns + np.int32(self.width)])
-        return (joined, np.concatenate([values[known], frame_values])), places
-
     def dump(self) -> dict[str, Any]:
-        return {"model": self.model.as_dict(), "frames": self.frames.as_dict(), "width": self.width}
+        models = {"words": self.words.as_dict(), "asked": self.asked.as_dict()}
+        return {**models, "frames": self.frames.as_dict(), "labelled": self.labelled}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.model = LinearModel.from_dict(state["model"])
+        self.words = LinearModel.from_dict(state["words"])
+        self.asked = LinearModel.from_dict(state["asked"])
         self.frames = FrameVectorizer.from_dict(state["frames"])
-        self.width = state["width"]
+        self.labelled = state["labelled"]
 
 
 def _readings(message: Message) -> list[tuple[Row, list[str]]]:

@@ -60,20 +60,21 @@ class EntityExtractor(TrainedComponent):
             message.set(RASA_ENTITIES, named, add_to_output=True)
 
     def _named(self, normalized: Normalized) -> list[Entity]:
-        syllables = normalized.syllables
-        bare = [strip_marks(s.text) for s in syllables]
-        found = []
-        at = 0
-        while at < len(syllables):
-            for length in range(min(self._longest.get(bare[at], 0), len(syllables) - at), 0, -1):
-                key = tuple(bare[at : at + length])
-                named = self._match(key, [s.text for s in syllables[at : at + length]], at, bare)
+        bare = [strip_marks(text) for text in normalized.texts]
+        if self._longest.keys().isdisjoint(bare):
+            return []
+        found: list[Entity] = []
+        behind = 0
+        for at, word in enumerate(bare):
+            if at < behind or word not in self._longest:
+                continue
+            for length in range(min(self._longest[word], len(bare) - at), 0, -1):
+                named = self._match(tuple(bare[at : at + length]), normalized.texts[at : at + length], at, bare)
                 if named is not None:
-                    found.append(Entity(*named, syllables[at].start, syllables[at + length - 1].end))
-                    at += length
+                    behind = at + length
+                    syllables = normalized.syllables[at:behind]
+                    found.append(Entity(*named, syllables[0].start, syllables[-1].end))
                     break
-            else:
-                at += 1
         return found
 
     def _match(self, key: tuple[str, ...], typed: list[str], at: int, bare: list[str]) -> tuple[str, str] | None:

@@ -11,7 +11,8 @@ from rasa.shared.nlu.constants import INTENT
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.base import TrainedComponent, TrainingData
-from nlu.components.keys import ENTITIES, NORMALIZED, PROBABILITIES
+from nlu.components.keys import CLASSES, ENTITIES, NORMALIZED, PROBABILITIES
+from nlu.linear import Floats
 from nlu.text.syllable import strip_marks
 from nlu.understanding import FOLLOW_UP
 
@@ -39,19 +40,22 @@ class FollowUpGuard(TrainedComponent):
         self.words = said | {strip_marks(word) for word in said}
 
     def understand(self, message: Message) -> None:
-        probabilities: dict[str, float] = message.get(PROBABILITIES)
+        at = message.get(CLASSES).follow_up
+        probabilities: Floats = message.get(PROBABILITIES)
+        if at is None or probabilities[at] < _NEGLIGIBLE:
+            return
         named = [(e.start, e.end) for e in message.get(ENTITIES) if e.kind == "place"]
         strange = sum(
-            s.text not in self.words
+            s.text not in self.words and not any(start <= s.start < end for start, end in named)
             for s in message.get(NORMALIZED).syllables
-            if not any(start <= s.start < end for start, end in named)
         )
-        if not strange or probabilities.get(FOLLOW_UP, 0.0) < _NEGLIGIBLE:
+        if not strange:
             return
-        kept = probabilities[FOLLOW_UP] * self.config["kept_per_strange_word"] ** strange
-        others = sum(p for name, p in probabilities.items() if name != FOLLOW_UP)
-        more = (1 - kept) / others if others else 0.0
-        message.set(PROBABILITIES, {name: kept if name == FOLLOW_UP else p * more for name, p in probabilities.items()})
+        kept = float(probabilities[at]) * self.config["kept_per_strange_word"] ** strange
+        others = float(probabilities.sum() - probabilities[at])
+        changed = probabilities * ((1 - kept) / others if others else 0.0)
+        changed[at] = kept
+        message.set(PROBABILITIES, changed)
 
     def dump(self) -> dict[str, Any]:
         return {"words": sorted(self.words)}

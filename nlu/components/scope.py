@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from rasa.shared.nlu.constants import INTENT
 from rasa.shared.nlu.training_data.message import Message
 
+from nlu.classes import Classes
 from nlu.components.base import Component
-from nlu.components.keys import IN_SCOPE, NEAR, NORMALIZED, PROBABILITIES, REFUSE_AT, TOPICS
-from nlu.semantic_head import FAR
-from nlu.semantic_head import NEAR as NEAR_CLASS
+from nlu.components.keys import CLASSES, IN_SCOPE, NEAR, NORMALIZED, PROBABILITIES, REFUSE_AT, TOPICS
+from nlu.linear import Floats
 from nlu.understanding import FOLLOW_UP, OUT_OF_SCOPE
 
 
@@ -25,17 +25,21 @@ class ScopeGate(Component):
     defaults: ClassVar[dict[str, Any]] = {"threshold": None, "ranking_length": 10, "follow_up": 0.5}
 
     def understand(self, message: Message) -> None:
-        probabilities: dict[str, float] = dict(message.get(PROBABILITIES))
-        trained = not probabilities.keys().isdisjoint((FAR, NEAR_CLASS))
-        far, near = probabilities.pop(FAR, 0.0), probabilities.pop(NEAR_CLASS, 0.0)
+        classes: Classes = message.get(CLASSES)
+        probabilities: Floats = message.get(PROBABILITIES).copy()
+        far = 0.0 if classes.far is None else float(probabilities[classes.far])
+        near = 0.0 if classes.near is None else float(probabilities[classes.near])
         outside = far + near
+        outsiders = classes.outside
+        probabilities[outsiders] = -1.0
+        order = (-probabilities).argsort()[: min(self.config["ranking_length"], len(probabilities) - len(outsiders))]
+        best = [(classes.names[i], p) for i, p in zip(order.tolist(), probabilities.take(order).tolist(), strict=True)]
         threshold = self.config["threshold"]
-        against = max(probabilities.values(), default=0.0)
+        against = best[0][1] if best else 0.0
         in_scope = bool(message.get(NORMALIZED).syllables) and outside < (outside + against) * (
             message.get(REFUSE_AT) if threshold is None else threshold
         )
-        best = sorted(probabilities.items(), key=itemgetter(1), reverse=True)[: self.config["ranking_length"]]
-        ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=itemgetter(1), reverse=True) if trained else best
+        ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=itemgetter(1), reverse=True) if outsiders else best
         named = [item for item in best if item[0] != FOLLOW_UP or item[1] >= self.config["follow_up"]]
         name, probability = named[0] if in_scope and named else (OUT_OF_SCOPE, outside)
         message.set(TOPICS, ranking)

@@ -7,20 +7,22 @@ indirect tellings left out of training, so that they were new wording: indirect 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from heapq import nlargest
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rasa.shared.nlu.training_data.message import Message
 
+from nlu.classes import Classes
 from nlu.components.base import TrainedComponent, TrainingData
-from nlu.components.keys import CORRUPTED, LANGUAGE, PROBABILITIES
+from nlu.components.keys import CLASSES, CORRUPTED, LANGUAGE, PROBABILITIES
 from nlu.components.text import shares_of, syllables_of
 from nlu.embedding import load_embedder
+from nlu.linear import Floats
 from nlu.semantic_head import FILE, Head, fit
 from nlu.text.language import LanguageModel
 from nlu.vectors import Vectors
@@ -28,6 +30,7 @@ from nlu.vectors import Vectors
 _SEED: Final = 7
 _ALWAYS: Final = 2.0
 """No two probabilities are so far apart."""
+_TINY: Final = 1e-12
 
 
 class SemanticStage(TrainedComponent):
@@ -57,6 +60,7 @@ class SemanticStage(TrainedComponent):
     head: Head | None
     within: float
     share: float
+    _classes: Classes | None = None
 
     def learn(self, training_data: TrainingData) -> None:
         written = [m for m in training_data.training_examples if m.get(CORRUPTED) is None]
@@ -80,18 +84,28 @@ class SemanticStage(TrainedComponent):
         self.head = fit(vectors, [named[order[i]] for i in found]) if found else None
 
     def understand(self, message: Message) -> None:
-        first: dict[str, float] = message.get(PROBABILITIES)
-        if self.head is None or not syllables_of(message) or _margin(first.values()) >= self.within:
+        first: Floats = message.get(PROBABILITIES)
+        if self.head is None or not syllables_of(message) or _margin(first) >= self.within:
             return
-        second = self._ask(_restored(message))
-        share = self.share * sum(p for name, p in first.items() if name in second)
-        known = {name: p for name, p in second.items() if name in first}
-        total = sum(known.values()) or 1.0
-        mixed = {
-            name: (1 - self.share) * p + share * known[name] / total if name in known else p
-            for name, p in first.items()
-        }
+        here, there = self._shared(message.get(CLASSES))
+        known = self._ask(_restored(message)).take(there)
+        share = self.share * first.take(here).sum()
+        mixed = (1 - self.share) * first
+        mixed[here] += share / max(float(known.sum()), _TINY) * known
+        # A class that the head does not know keeps its probability.
+        mixed[self._others] = first[self._others]
         message.set(PROBABILITIES, mixed)
+
+    def _shared(self, classes: Classes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the classes that both stages know stand in the first one's and in the head's probabilities."""
+        assert self.head is not None
+        if classes is not self._classes:
+            where = {name: i for i, name in enumerate(self.head.classes)}
+            pairs = [(i, where[name]) for i, name in enumerate(classes.names) if name in where]
+            self._pairs = np.array([i for i, _ in pairs], np.intp), np.array([j for _, j in pairs], np.intp)
+            self._others = np.array([i for i, name in enumerate(classes.names) if name not in where], np.intp)
+            self._classes = classes
+        return self._pairs
 
     def dump(self) -> dict[str, Any]:
         head = None if self.head is None else self.head.as_dict()
@@ -102,7 +116,9 @@ class SemanticStage(TrainedComponent):
         embed = load_embedder() if state["head"] is not None else None
         self.head = head = Head.from_dict(state["head"]) if embed is not None else None
 
-        def answer(text: str) -> dict[str, float]:
+        self._classes = None
+
+        def answer(text: str) -> Floats:
             assert embed is not None
             assert head is not None
             return head.probabilities(np.asarray(embed([text]))[0])
@@ -110,10 +126,12 @@ class SemanticStage(TrainedComponent):
         self._ask = lru_cache(maxsize=self.config["remembered"])(answer)
 
 
-def _margin(probabilities: Iterable[float]) -> float:
+def _margin(probabilities: Floats) -> float:
     """How far the likeliest class is ahead of the next; 1 where there is no other."""
-    best, *others = nlargest(2, probabilities)
-    return best - others[0] if others else 1.0
+    if len(probabilities) < 2:
+        return 1.0
+    second, best = np.partition(probabilities, -2)[-2:].tolist()
+    return float(best - second)
 
 
 def _restored(message: Message) -> str:

@@ -12,10 +12,10 @@ from rasa.shared.nlu.constants import INTENT, METADATA, TEXT, TEXT_TOKENS
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu import corrupt
+from nlu.classes import class_name
 from nlu.components.base import Component, TrainedComponent, TrainingData
 from nlu.components.keys import CORRUPTED, LANGUAGE, NORMALIZED, ORIGIN, ROW, SHARES, TAIL_ROW, WORDS
 from nlu.features import TwoViewVectorizer
-from nlu.semantic_head import class_name
 from nlu.text.language import LanguageModel
 from nlu.text.normalizer import Normalized, Normalizer, Syllable
 from nlu.text.words import segment
@@ -138,14 +138,16 @@ class Speller(TrainedComponent):
 
     def understand(self, message: Message) -> None:
         normalized: Normalized = message.get(NORMALIZED)
-        repaired = self.language.repair([s.text for s in normalized.syllables])
+        message.set(LANGUAGE, self.language)
+        if not self.language.needs_repair(normalized.texts):
+            return
+        repaired = self.language.repair(normalized.texts)
         changed = tuple(
             Syllable(text, old.start, old.end)
             for old, texts in zip(normalized.syllables, repaired, strict=True)
             for text in texts
         )
         message.set(NORMALIZED, replace(normalized, syllables=changed))
-        message.set(LANGUAGE, self.language)
 
     def dump(self) -> dict[str, Any]:
         return self.language.as_dict()
@@ -224,4 +226,4 @@ def labelled_aspects(message: Message) -> list[str]:
 def syllables_of(message: Message) -> list[str]:
     """Return the regular syllables of a normalised message."""
     normalized: Normalized = message.get(NORMALIZED)
-    return [s.text for s in normalized.syllables]
+    return normalized.texts

@@ -60,6 +60,11 @@ class LanguageModel:
         alone = self.singles.get(right, 0)
         return math.log(self._total) - math.log(alone or 0.5) - math.log(_KEPT)
 
+    def needs_repair(self, syllables: Sequence[str]) -> bool:
+        """Whether any of the tokens may be a slip."""
+        known = self.singles
+        return any(token not in known and self._is_broken(token) for token in syllables)
+
     def repair(self, syllables: Sequence[str]) -> list[list[str]]:
         """Return for each token what stands for it: itself, one syllable, or two that were written together."""
         out: list[list[str]] = []

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -37,8 +37,7 @@ _DRAWN_OUT: Final = re.compile(r"(.)\1{2,}")
 _DOUBLED: Final = re.compile(r"(.)\1+")
 
 
-@dataclass(frozen=True, slots=True)
-class Syllable:
+class Syllable(NamedTuple):
     """One regular syllable (lower case, NFC, tone in the usual place) and where it came from in the original text."""
 
     text: str
@@ -46,16 +45,21 @@ class Syllable:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Normalized:
     """A message as regular syllables."""
 
     original: str
     syllables: tuple[Syllable, ...]
 
+    @cached_property
+    def texts(self) -> list[str]:
+        """The syllables alone."""
+        return [s.text for s in self.syllables]
+
     @property
     def text(self) -> str:
-        return " ".join(s.text for s in self.syllables)
+        return " ".join(self.texts)
 
     @property
     def bare(self) -> str:
@@ -82,33 +86,41 @@ class Normalizer:
     def __call__(self, text: str) -> Normalized:
         """Return the regular syllables of the first `MAX_CHARACTERS` characters of `text`."""
         head = text[:MAX_CHARACTERS]
-        if (old := decode(head)) is not None:
+        old = decode(head)
+        if old is not None:
             head, places = old
             tokens = [
                 (r, places[m.start()], places[m.end()]) for m in _TOKEN.finditer(head) if (r := _regular(m.group()))
             ]
         else:
-            tokens = [(r, m.start(), m.end()) for m in _TOKEN.finditer(head) if (r := _regular(m.group()))]
+            tokens = [(r, *m.span()) for m in _TOKEN.finditer(head) if (r := _regular(m.group()))]
         return Normalized(text, tuple(self._expand(tokens)))
 
-    def _expand(self, tokens: list[tuple[str, int, int]]) -> Iterable[Syllable]:
-        at = 0
-        while at < len(tokens):
-            length, words = self._phrase_at(tokens, at)
-            start, end = tokens[at][1], tokens[at + length - 1][2]
-            for word in words:
-                yield Syllable(word, start, end)
-            at += length
+    def _expand(self, tokens: list[tuple[str, int, int]]) -> list[Syllable]:
+        out: list[Syllable] = []
+        behind = 0
+        for at, (token, start, end) in enumerate(tokens):
+            if at < behind:
+                continue
+            if token in self._heads and (found := self._phrase_at(tokens, at)) is not None:
+                behind, words = found
+                end = tokens[behind - 1][2]
+            else:
+                words = self._single(token)
+            out += [Syllable(word, start, end) for word in words]
+        return out
 
-    def _phrase_at(self, tokens: list[tuple[str, int, int]], at: int) -> tuple[int, tuple[str, ...]]:
-        token = tokens[at][0]
-        if token in self._heads:
-            for length in range(min(self._longest, len(tokens) - at), 0, -1):
-                key = tuple(t[0] for t in tokens[at : at + length])
-                if key in self._phrases:
-                    return length, self._phrases[key]
+    def _phrase_at(self, tokens: list[tuple[str, int, int]], at: int) -> tuple[int, tuple[str, ...]] | None:
+        """Where the longest phrase of the lexicons that begins here ends, and what it stands for."""
+        for length in range(min(self._longest, len(tokens) - at), 0, -1):
+            words = self._phrases.get(tuple(t[0] for t in tokens[at : at + length]))
+            if words is not None:
+                return at + length, words
+        return None
+
+    def _single(self, token: str) -> tuple[str, ...]:
         repaired = repair_token(token)
-        return 1, self._phrases.get((repaired,), (repaired,))
+        return self._phrases.get((repaired,), (repaired,))
 
 
 def read_lexicons(folder: Path) -> dict[str, str]:
