@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, insert
@@ -124,7 +124,7 @@ def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
 def append(connection: Connection, happened: Sequence[Event]) -> None:
     """Append events in the caller's unit of work (see `record_many`)."""
     if happened:
-        connection.execute(insert(event), [_row(one) for one in happened])
+        connection.execute(_APPEND, [_row(one) for one in happened])
 
 
 async def record_many(connection: AsyncConnection, happened: Sequence[Event]) -> None:
@@ -145,3 +145,6 @@ def _row(happened: Event) -> dict[str, Any]:
     row = {"at": values.pop("at"), "name": happened.name}
     row |= {column: values.pop(column, None) for column in _COLUMNS}
     return row | {"data": values}
+
+
+_APPEND: Final = insert(event)

@@ -37,7 +37,7 @@ async def accept(database: Database, incoming: Incoming) -> tuple[int, bool]:
         The conversation's id, and whether the message is new (False: the messenger sent it before).
     """
     safe = masked(incoming)
-    stored = await database.unit(lambda connection: store(connection, safe))
+    stored = await database.unit(lambda connection: store(connection, safe), urgent=True)
     return stored.conversation_id, stored.new
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Protocol
@@ -50,8 +51,10 @@ from bot.linking import Linking, Stale, leave, share
 from bot.linking import forget as forget_codes
 from bot.messages import ACTS, Incoming, masked
 from bot.storage.database import Database, aware
+from bot.storage.statements import bound, changes
 from bot.storage.tables import DEAD, DONE, conversation, inbox, outbox, review
 from bot.work import Work
+from nlu.understanding import Understanding
 
 MAX_ATTEMPTS: Final = 3
 """A message that makes us fail this often is put aside with its reason; the citizen is told to ask again."""
@@ -163,6 +166,7 @@ class Turns:
         dialogue: Dialogue,
         understand: Understand,
         *,
+        at_once: Callable[[str], Understanding | None] | None = None,
         clock: Clock,
         owner: str,
         record: Record | None = None,
@@ -173,6 +177,7 @@ class Turns:
         self._database = database
         self._dialogue = dialogue
         self._understand = understand
+        self._at_once = at_once or understand
         self._one_at_a_time = asyncio.Lock()
         self._clock = clock
         self.owner = owner
@@ -190,7 +195,7 @@ class Turns:
         safe = masked(incoming)
 
         taker = (self.owner, self._clock()) if take else None
-        return await self._database.unit(lambda connection: store(connection, safe, taker))
+        return await self._database.unit(lambda connection: store(connection, safe, taker), urgent=True)
 
     async def take_ready(self, limit: int = 20) -> list[Work]:
         """Take up to `limit` conversations in hand that have something to do, the longest waiting first."""
@@ -258,10 +263,7 @@ class Turns:
                     said = replace(said, link=await self._facts(wish, held, now))
                 turn, confidence = await self._at_desk(held, said, session, silent=silent), None
                 if turn is None:
-                    async with self._one_at_a_time:
-                        # What became ready meanwhile goes first, a webhook above all: it must not wait for many turns.
-                        await asyncio.sleep(0)
-                        turn, confidence = self._turn(row, said, session, today, silent=silent)
+                    turn, confidence = await self._turn(row, said, session, today, silent=silent)
             except Exception as error:
                 # The reason goes to the log and the row; the text of the message goes to neither.
                 log.exception("turn failed", extra={"inbox_id": row["id"]})
@@ -291,7 +293,7 @@ class Turns:
         """Look up what a turn about linking has to know."""
         return await self._database.unit(lambda connection: self._linking.facts(connection, wish, held.row, now))
 
-    def _turn(
+    async def _turn(
         self, row: Mapping[str, Any], said: Said | None, session: Session, today: date, *, silent: bool
     ) -> tuple[Turn, float | None]:
         kind, text = row["kind"], row["text"] or ""
@@ -305,10 +307,23 @@ class Turns:
             if (back := takeover.back(kind, text, session)) is not None:
                 return back, None
         understood = None
-        if said.text and not said.personal and any(c.isalnum() for c in said.text):
-            understood = self._understand(said.text)
-        turn = self._dialogue.reply(said, understood, session, today)
+        asked = bool(said.text) and not said.personal and any(c.isalnum() for c in said.text)
+        if asked:
+            async with self._next_turn():
+                understood = self._at_once(said.text)
+            if understood is None:
+                # A sentence encoder takes longer than a messenger's request may wait: beside the loop.
+                understood = await asyncio.to_thread(self._understand, said.text)
+        async with self._next_turn():
+            turn = self._dialogue.reply(said, understood, session, today)
         return turn, understood.confidence if understood is not None else None
+
+    @asynccontextmanager
+    async def _next_turn(self) -> AsyncIterator[None]:
+        """One at a time, and what became ready meanwhile goes first, a webhook above all: it must not wait for many turns."""
+        async with self._one_at_a_time:
+            await asyncio.sleep(0)
+            yield
 
     def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: _Left, now: datetime) -> Answered:
         """Write the turns down, with all that follows from them."""
@@ -439,9 +454,8 @@ class Turns:
 
     @staticmethod
     def _mark(connection: Connection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
-        connection.execute(
-            update(inbox).where(inbox.c.id == inbox_id).values(state=state, text=None, done_at=now, **values)
-        )
+        told = {"state": state, "text": None, "done_at": now, **values}
+        connection.execute(changes(inbox, *told), {"which": inbox_id, **bound(told)})
 
 
 def _session_of(row: Mapping[str, Any]) -> Session:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, case, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, case, or_, select, update
 
 from bot.messages import Address
 from bot.storage.database import aware
+from bot.storage.statements import bound, more
 from bot.storage.tables import ACCEPTED, conversation, inbox, outbox
 
 LEASE: Final = timedelta(seconds=15)
@@ -134,10 +135,9 @@ def still_ours(connection: Connection, work: Work, **values: Any) -> None:
     Raises:
         LeaseLost: it is in other hands.
     """
-    mine = and_(conversation.c.id == work.conversation_id, conversation.c.lease_owner == work.lease)
-    if not values:
-        values = {"lease_owner": work.lease}
-    if connection.execute(update(conversation).where(mine).values(**values)).rowcount != 1:
+    values = values or {"lease_owner": work.lease}
+    which = {"which": work.conversation_id, "lease": work.lease}
+    if connection.execute(more(_OURS, conversation, *values), which | bound(values)).rowcount != 1:
         raise LeaseLost(str(work.conversation_id))
 
 
@@ -153,7 +153,7 @@ def release(connection: Connection, work: Work, **values: Any) -> datetime | Non
     which = {"which": work.conversation_id, "lease": work.lease}
     if connection.dialect.name != "sqlite" and not values:  # who writes something has locked it already
         connection.execute(_LOCK, which)
-    given = connection.execute(_GIVE.values(**values) if values else _GIVE, which).one_or_none()
+    given = connection.execute(more(_GIVE, conversation, *values), which | bound(values)).one_or_none()
     if given is None:
         if values:
             raise LeaseLost(str(work.conversation_id))
@@ -222,6 +222,7 @@ _FIRST_QUEUED = (
     .scalar_subquery()
 )
 _MINE = (conversation.c.id == bindparam("which"), conversation.c.lease_owner == bindparam("lease"))
+_OURS: Final = update(conversation).where(*_MINE)
 _LOCK: Final = select(conversation.c.id).where(*_MINE).with_for_update()
 _GIVE: Final = (
     update(conversation)

@@ -127,6 +127,7 @@ class Server:
             self.database,
             brain.dialogue,
             brain.engine.understand,
+            at_once=brain.engine.at_once,
             clock=utc_now,
             owner=uuid.uuid4().hex[:12],
             record=Recorder(brain.places, settings.key(), turns_total),

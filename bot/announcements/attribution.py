@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.announcements.chores import EXPIRES
@@ -20,6 +20,7 @@ from bot.announcements.states import RECEIVED, DeliveryState
 from bot.announcements.tables import announcement, count, delivery
 from bot.conversation.model import AnnouncementPressed
 from bot.messages import Receipt
+from bot.storage.tables import Moment
 
 REPLIES_WITHIN: Final = timedelta(hours=24)
 REPLY: Final = "reply"
@@ -131,16 +132,21 @@ def _moves_on(connection: Connection, number: int, conversation_id: int, state: 
 
 def _told_lately(connection: Connection, conversation_id: int, at: datetime) -> int | None:
     """The last announcement that a citizen received within a day, by the announcements of these days: rows are found by key."""
-    lately = select(announcement.c.id).where(announcement.c.started_at > at - REPLIES_WITHIN - EXPIRES)
-    query = (
-        select(delivery.c.announcement_id)
-        .where(
-            delivery.c.announcement_id.in_(lately),
-            delivery.c.conversation_id == conversation_id,
-            delivery.c.state.in_(RECEIVED),
-            delivery.c.at > at - REPLIES_WITHIN,
-        )
-        .order_by(delivery.c.at.desc())
-        .limit(1)
+    bounds = {"which": conversation_id, "since": at - REPLIES_WITHIN, "begun": at - REPLIES_WITHIN - EXPIRES}
+    return connection.scalar(_TOLD_LATELY, bounds)
+
+
+# Made once: every turn asks. The states are written out, since a list of parameters is put together anew each time.
+_TOLD_LATELY: Final = (
+    select(delivery.c.announcement_id)
+    .where(
+        delivery.c.announcement_id.in_(
+            select(announcement.c.id).where(announcement.c.started_at > bindparam("begun", type_=Moment))
+        ),
+        delivery.c.conversation_id == bindparam("which"),
+        or_(*(delivery.c.state == state for state in RECEIVED)),
+        delivery.c.at > bindparam("since", type_=Moment),
     )
-    return connection.scalar(query)
+    .order_by(delivery.c.at.desc())
+    .limit(1)
+)

@@ -75,9 +75,13 @@ class Database:
         async with self.engine.connect() as connection:
             yield connection
 
-    async def unit(self, work: Callable[[Connection], T]) -> T:
-        """Run a short transaction that may write, as a whole and beside the event loop (see `bot.storage.units`)."""
-        return await self._units.run(work)
+    async def unit(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
+        """Run a short transaction that may write, as a whole and beside the event loop (see `bot.storage.units`).
+
+        Args:
+            urgent: goes before those that are not: somebody's request waits for it.
+        """
+        return await self._units.run(work, urgent=urgent)
 
     async def close(self) -> None:
         """Return all connections."""

@@ -9,9 +9,9 @@ cost one commit to disk. On PostgreSQL each unit is a transaction on a connectio
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,21 +22,28 @@ from sqlalchemy.exc import OperationalError
 
 T = TypeVar("T")
 SHARED: Final = 64
-"""Units that share a transaction at most: a savepoint that is kept waiting longer gains nothing."""
+"""Urgent units that share a transaction at most: a savepoint that is kept waiting longer gains nothing."""
+BESIDE: Final = 4
+"""Other units of a transaction, so that an urgent one that comes while it runs does not wait for many of them."""
 AGAIN: Final = (0.01, 0.05, 0.2)
 """Seconds before a unit that lost a deadlock begins again."""
 DEADLOCKS: Final = frozenset({"40P01", "40001"})
 CONNECTIONS: Final = 6
-"""Units of one process that PostgreSQL works on at the same time."""
+"""Units of one process that PostgreSQL works on at the same time,"""
+URGENT: Final = 2
+"""and so many of them are kept for urgent ones."""
 
 
 class Units(Protocol):
     """Runs units of work until it is closed."""
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run a function in a transaction; it is committed when this returns, rolled back if this raises.
+    async def run(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
+        """Run a function in a transaction; it is committed when this returns, rolled back if this raises. A caller that is
+        cancelled meanwhile does not learn whether the unit was committed.
 
-        A caller that is cancelled meanwhile does not learn whether the unit was committed.
+        Args:
+            urgent: goes before those that are not: somebody's request waits for it.
+
         """
 
     def close(self) -> None:
@@ -52,47 +59,68 @@ class _Unit:
     error: BaseException | None = None
 
 
+class _Waiting:
+    """Units that wait for the thread, the urgent ones in front."""
+
+    def __init__(self) -> None:
+        self._urgent: deque[_Unit] = deque()
+        self._others: deque[_Unit] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, unit: _Unit, *, urgent: bool) -> None:
+        with self._changed:
+            (self._urgent if urgent else self._others).append(unit)
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def take(self) -> list[_Unit]:
+        """Wait for units and return those of the next transaction; none when closed and all are done."""
+        with self._changed:
+            while not self._urgent and not self._others and not self._closed:
+                self._changed.wait()
+            return [
+                queue.popleft()
+                for queue, most in ((self._urgent, SHARED), (self._others, BESIDE))
+                for _ in range(min(most, len(queue)))
+            ]
+
+
 class SharedUnits:
     """One thread with one connection; the units that wait when it is free become one transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._waiting = _Waiting()
         self._thread: threading.Thread | None = None
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
         """Run a function in a transaction (see `Units.run`)."""
         loop = asyncio.get_running_loop()
         unit = _Unit(work, loop, loop.create_future())
         if self._thread is None:
             self._thread = threading.Thread(target=self._go, name="units", daemon=True)
             self._thread.start()
-        self._waiting.put(unit)
+        self._waiting.put(unit, urgent=urgent)
         value: T = await unit.future
         return value
 
     def close(self) -> None:
         """Finish what waits, then close the connection."""
         if self._thread is not None:
-            self._waiting.put(None)
+            self._waiting.close()
             self._thread.join()
             self._thread = None
+            self._waiting = _Waiting()
 
     def _go(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            units, last = [first], False
-            while len(units) < SHARED:
-                try:
-                    more = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                    break
-                units.append(more)
+        waiting = self._waiting
+        while units := waiting.take():
             self._together(units)
-            if last:
-                return
 
     def _together(self, units: list[_Unit]) -> None:
         try:
@@ -116,9 +144,10 @@ class PooledUnits:
 
     def __init__(self, engine: Engine, connections: int = CONNECTIONS) -> None:
         self._engine = engine
-        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="units")
+        self._threads = ThreadPoolExecutor(connections - URGENT, thread_name_prefix="units")
+        self._urgent = ThreadPoolExecutor(URGENT, thread_name_prefix="urgent-units")
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
         """Run a function in a transaction (see `Units.run`)."""
 
         def alone() -> T:
@@ -134,11 +163,13 @@ class PooledUnits:
             with self._engine.begin() as connection:
                 return work(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, alone)
+        threads = self._urgent if urgent else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, alone)
 
     def close(self) -> None:
         """Finish what waits, then close the connections."""
         self._threads.shutdown(wait=True)
+        self._urgent.shutdown(wait=True)
 
 
 def _attempt(connection: Connection, unit: _Unit, *, savepoint: bool) -> None:
@@ -150,11 +181,14 @@ def _attempt(connection: Connection, unit: _Unit, *, savepoint: bool) -> None:
             unit.error = error
             raise
         return
+    # By name rather than by SQLAlchemy's nested transactions, which cost as much as a statement of the unit.
+    connection.exec_driver_sql("SAVEPOINT unit")
     try:
-        with connection.begin_nested():
-            unit.value = unit.work(connection)
+        unit.value = unit.work(connection)
     except Exception as error:
         unit.error = error
+        connection.exec_driver_sql("ROLLBACK TO unit")
+    connection.exec_driver_sql("RELEASE unit")
 
 
 def _tell(units: list[_Unit]) -> None:

@@ -6,9 +6,8 @@ indirect tellings left out of training, so that they were new wording: indirect 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -19,7 +18,7 @@ from rasa.shared.nlu.training_data.message import Message
 
 from nlu.classes import Classes
 from nlu.components.base import TrainedComponent, TrainingData
-from nlu.components.keys import CLASSES, CORRUPTED, LANGUAGE, PROBABILITIES
+from nlu.components.keys import AT_ONCE, CLASSES, CORRUPTED, LANGUAGE, OPEN, PROBABILITIES
 from nlu.components.text import shares_of, syllables_of
 from nlu.embedding import load_embedder
 from nlu.linear import Floats
@@ -85,10 +84,14 @@ class SemanticStage(TrainedComponent):
 
     def understand(self, message: Message) -> None:
         first: Floats = message.get(PROBABILITIES)
-        if self.head is None or not syllables_of(message) or _margin(first) >= self.within:
+        if self.head is None or not syllables_of(message) or _margin(first, message.get(CLASSES)) >= self.within:
+            return
+        restored = _restored(message)
+        if message.get(AT_ONCE) and restored not in self._told:
+            message.set(OPEN, True)
             return
         here, there = self._shared(message.get(CLASSES))
-        known = self._ask(_restored(message)).take(there)
+        known = self._ask(restored).take(there)
         share = self.share * first.take(here).sum()
         mixed = (1 - self.share) * first
         mixed[here] += share / max(float(known.sum()), _TINY) * known
@@ -113,23 +116,30 @@ class SemanticStage(TrainedComponent):
 
     def restore(self, state: dict[str, Any]) -> None:
         self.within, self.share = state["within"], state["share"]
-        embed = load_embedder() if state["head"] is not None else None
-        self.head = head = Head.from_dict(state["head"]) if embed is not None else None
+        self._embed = load_embedder() if state["head"] is not None else None
+        self.head = Head.from_dict(state["head"]) if self._embed is not None else None
+        self._told: OrderedDict[str, Floats] = OrderedDict()
 
-        self._classes = None
+    def _ask(self, text: str) -> Floats:
+        """The head's probabilities; of texts that come again they are remembered."""
+        assert self.head is not None
+        assert self._embed is not None
+        told = self._told.get(text)
+        if told is None:
+            told = self._told[text] = self.head.probabilities(np.asarray(self._embed([text]))[0])
+            while len(self._told) > self.config["remembered"]:
+                self._told.popitem(last=False)
+        return told
 
-        def answer(text: str) -> Floats:
-            assert embed is not None
-            assert head is not None
-            return head.probabilities(np.asarray(embed([text]))[0])
 
-        self._ask = lru_cache(maxsize=self.config["remembered"])(answer)
-
-
-def _margin(probabilities: Floats) -> float:
-    """How far the likeliest class is ahead of the next; 1 where there is no other."""
+def _margin(probabilities: Floats, classes: Classes) -> float:
+    """How far the likeliest class is ahead of the next; the two that are out of scope are one. 1 where there is no other."""
     if len(probabilities) < 2:
         return 1.0
+    if classes.far is not None and classes.near is not None:
+        probabilities = probabilities.copy()
+        probabilities[classes.far] += probabilities[classes.near]
+        probabilities[classes.near] = 0.0
     second, best = np.partition(probabilities, -2)[-2:].tolist()
     return float(best - second)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,31 @@ async def test_what_became_ready_goes_before_the_next_turn(database: Database, b
         waiting.cancel()
     assert len(seen) == 8
     assert len(set(seen)) == 8, "no two turns in one round of the loop"
+
+
+async def test_a_message_that_takes_thought_keeps_nobody_waiting(
+    database: Database, brain: Brain, clock: Clock
+) -> None:
+    others_answered = threading.Event()
+
+    def at_once(text: str) -> Understanding | None:
+        return None if text == "vợ em mới đẻ" else brain.engine.understand(text)
+
+    def understand(text: str) -> Understanding:
+        assert others_answered.wait(20), "others waited for it"
+        return brain.engine.understand(text)
+
+    turns = Turns(database, brain.dialogue, understand, at_once=at_once, clock=clock, owner="a")
+    teller, asker = Citizen(database, clock, chat="c1"), Citizen(database, clock, chat="c2")
+    await teller.says("vợ em mới đẻ")
+    await asker.says("làm hộ chiếu ở đâu")
+    first, second = [asyncio.ensure_future(turns.answer(held)) for held in await turns.take_ready()]
+    await second
+    assert not first.done()
+    assert await asker.got()
+    others_answered.set()
+    await first
+    assert await teller.got()
 
 
 async def test_two_processes_do_not_take_the_same_conversation(

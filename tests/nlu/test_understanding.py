@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nlu.dataset import read
-from nlu.engine import DATA
+from nlu.engine import DATA, Engine
 from nlu.evaluation import Report, evaluate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from congdanso.brain import Brain
 
 
@@ -86,3 +88,18 @@ def test_a_personal_number_is_named_but_not_repeated(brain: Brain) -> None:
     [entity] = brain.engine.understand("số 019203004567").entities
     assert entity.kind == "identity_number"
     assert "019" not in entity.value
+
+
+def test_what_needs_the_encoder_is_left_open_at_once_and_known_afterwards(model_archive: Path) -> None:
+    engine = Engine.load(model_archive)
+    texts = [e.text for e in read(sorted((DATA / "heldout").glob("*.yml")))][::3]
+    left_open = [text for text in texts if engine.at_once(text) is None]
+    assert 0 < len(left_open) < len(texts) / 10
+    for text in left_open[:3]:
+        assert engine.understand(text) == engine.at_once(text)
+
+
+def test_what_does_not_need_it_means_the_same_at_once(brain: Brain) -> None:
+    assert brain.engine.at_once("làm hộ chiếu hết bao nhiêu tiền") == brain.engine.understand(
+        "làm hộ chiếu hết bao nhiêu tiền"
+    )
