@@ -6,6 +6,7 @@ under a lease it no longer holds is refused (`LeaseLost`), so nobody answers twi
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,9 +55,14 @@ class Work:
     queued: tuple[Mapping[str, Any], ...]
 
 
+_PROCESS: Final = uuid.uuid4().hex[:8]
+_LEASES: Final = itertools.count()
+"""Numbers, since a random one for each lease costs as much as a statement."""
+
+
 def new_lease(owner: str) -> str:
     """Return a name for one lease that no other has."""
-    return f"{uuid.uuid4().hex[:16]}:{owner[:40]}"
+    return f"{_PROCESS}{next(_LEASES):08x}:{owner[:40]}"
 
 
 def take_ready(connection: Connection, owner: str, now: datetime, limit: int) -> list[Work]:

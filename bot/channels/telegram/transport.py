@@ -6,16 +6,21 @@ Its own transport is httpx, which takes a third of the processor time of an answ
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import IO, Any, Final
+from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.helpers import get_env_proxy_for_url
 from telegram.error import NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
+from yarl import URL
 
 from bot.channels.tokens import HTTP
 
 TALKATIVE: Final = (*HTTP, "telegram.Bot")
 """httpx names the address, and the token in it, of every request; telegram.Bot names all parameters when debugging."""
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 UPLOAD: Final = 60.0
 """Seconds that sending a file may take."""
 NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
@@ -77,16 +82,25 @@ class QuietRequest(BaseRequest):
         reading = _or(read_timeout, self._read_timeout)
         connecting = _or(connect_timeout, self._connect_timeout)
         files = request_data.multipart_data if request_data else None
-        body: Any = request_data.json_parameters if request_data else None
-        if files:
-            body = _form(body, files)
+        fields = request_data.json_parameters if request_data else {}
+        body = _form(fields, files) if files else urlencode(fields).encode()
         # aiohttp counts no seconds while it writes, so that they are within those of reading and of all.
         writing = _or(write_timeout, UPLOAD) if files else 0.0
         timeout = aiohttp.ClientTimeout(
             total=connecting + writing + reading, connect=connecting, sock_read=writing + reading
         )
         try:
-            async with session.request(method, url, data=body, timeout=timeout, allow_redirects=False) as answer:
+            proxy, login = _proxy(URL(url).origin())
+            async with session.request(
+                method,
+                url,
+                data=body,
+                headers=None if files else _FORM,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=proxy,
+                proxy_auth=login,
+            ) as answer:
                 return answer.status, await answer.read()
         except TimeoutError as error:
             raise TimedOut from error
@@ -102,7 +116,6 @@ class QuietRequest(BaseRequest):
                 connector=aiohttp.TCPConnector(limit=self._connections),
                 headers={"User-Agent": self.USER_AGENT},
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,
             )
         return self._session
 
@@ -120,6 +133,15 @@ class QuietRequest(BaseRequest):
         if not isinstance(parsed, dict):
             raise TelegramError("Invalid server response")
         return parsed
+
+
+@lru_cache(maxsize=64)
+def _proxy(origin: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+    """The proxy of the environment for an address. aiohttp, left to itself, reads the whole environment for each request."""
+    try:
+        return get_env_proxy_for_url(origin)
+    except LookupError:
+        return None, None
 
 
 def _or(given: Any, usual: float) -> float:
