@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import uuid
@@ -40,12 +41,14 @@ from console import announcements_api
 from console.accounts import Accounts
 from console.routes import Console, NotLoggedIn, to_login
 from console.routes import router as console_router
-from content.places import Places, nation
+from content.places import Places, read_nation_a_little
 from migrations.upgrade import HEAD, current, upgrade
 
 VERSION: Final = "0.1.0"
-NATION_AFTER: Final = 15.0
-"""Seconds after the start."""
+NATION_AFTER: Final = 2.0
+"""Seconds after the start,"""
+NATION_PAUSE: Final = 0.01
+"""and seconds between two steps of reading."""
 log = logging.getLogger(__name__)
 
 
@@ -172,6 +175,8 @@ class Server:
             await stack.enter_async_context(_background(_read_nation()))
             await stack.enter_async_context(_background(self._delivers()))
             await stack.enter_async_context(_background(self.pump.run()))
+            # What is loaded stays: looking through it for garbage, again and again, lets everybody wait for a tenth of a second.
+            gc.freeze()
             yield
 
     async def _delivers(self) -> None:
@@ -229,9 +234,13 @@ class Server:
 
 
 async def _read_nation() -> None:
-    """Read the places of all the country before somebody needs them, but not while the first ones are being answered."""
+    """Read the places of all the country before somebody needs them, between the messages that are being answered."""
     await asyncio.sleep(NATION_AFTER)
-    await asyncio.to_thread(nation)
+    more = True
+    while more:
+        await asyncio.sleep(NATION_PAUSE)
+        more = read_nation_a_little()
+    gc.freeze()
 
 
 def _followed(connection: Connection, used: attribution.Used) -> None:

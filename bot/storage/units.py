@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 T = TypeVar("T")
 SHARED: Final = 64
 """Urgent units that share a transaction at most: a savepoint that is kept waiting longer gains nothing."""
-BESIDE: Final = 4
+BESIDE: Final = 2
 """Other units of a transaction, so that an urgent one that comes while it runs does not wait for many of them."""
 AGAIN: Final = (0.01, 0.05, 0.2)
 """Seconds before a unit that lost a deadlock begins again."""

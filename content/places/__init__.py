@@ -6,7 +6,7 @@ from content.places.administration import province_slug, unit_title, within
 from content.places.naming import slug_of, split_kind
 from content.places.resolver import Places
 from content.places.spelling import syllables_of
-from content.places.tables import load_places, nation
+from content.places.tables import load_places, nation, read_nation_a_little
 from content.places.units import Candidate, PlaceMatch, UnknownProvince, Ward
 from content.places.words import DATA
 
@@ -20,6 +20,7 @@ __all__ = [
     "load_places",
     "nation",
     "province_slug",
+    "read_nation_a_little",
     "slug_of",
     "split_kind",
     "syllables_of",

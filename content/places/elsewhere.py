@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +16,11 @@ from content.places.words import EVERYDAY, HOI_NGA
 class Nation:
     """Names of the whole country and words of the dictionary, in both spellings."""
 
-    spelt_names: frozenset[str]
-    plain_names: frozenset[str]
-    spelt_words: frozenset[str]
-    plain_words: frozenset[str]
-    syllables: frozenset[str]
+    spelt_names: AbstractSet[str]
+    plain_names: AbstractSet[str]
+    spelt_words: AbstractSet[str]
+    plain_words: AbstractSet[str]
+    syllables: AbstractSet[str]
     """Both spellings of every syllable of the dictionary."""
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from content.places.elsewhere import Elsewhere, Nation
 from content.places.naming import slug_of, split_kind
@@ -46,30 +47,57 @@ def _provinces() -> tuple[str, ...]:
     return tuple(dict.fromkeys(info["short"] for part in parts for info in _mapping()[part].values()))
 
 
-@lru_cache(maxsize=1)
 def nation() -> Nation:
-    """Collect the names of the whole country (underthesea's table) and the words of its dictionary; kept once read."""
-    folder = _underthesea()
-    table = _mapping()
+    """Return the names of the whole country (underthesea's table) and the words of its dictionary; kept once read."""
+    while (known := _NATION.known) is None:
+        _NATION.step()
+    return known
+
+
+def read_nation_a_little() -> bool:
+    """Read on for a millisecond or two, so that nobody who asks for it later waits half a second; False when all is read."""
+    return _NATION.step()
+
+
+class NationReader:
+    """Reads once, whoever asks, in steps that a server can take between two messages."""
+
+    def __init__(self) -> None:
+        self.known: Nation | None = None
+        self._reading = _reading()
+        self._lock = threading.Lock()
+
+    def step(self) -> bool:
+        with self._lock:
+            if self.known is None:
+                try:
+                    next(self._reading)
+                except StopIteration as read:
+                    self.known = read.value
+            return self.known is None
+
+
+def _reading() -> Generator[None, None, Nation]:
+    folder, table = _underthesea(), _mapping()
     names = {row[key] for row in table["ward_mapping"] for key in ("old_ward", "new_ward", "old_district")}
-    bare = {split_kind(unicodedata.normalize("NFC", name))[1].lower() for name in names}
-    words = {
-        word
-        for line in (folder / "corpus" / "data" / "Viet74K.txt").read_text(encoding="utf-8-sig").splitlines()
-        if " " in (word := unicodedata.normalize("NFC", line.strip())) and word.islower()
-    }
-    spelt_names, plain_names = _folded(bare)
-    spelt_words, plain_words = _folded(words)
-    syllables = frozenset(piece for word in (*spelt_words, *plain_words) for piece in word.split())
+    yield
+    lines = (folder / "corpus" / "data" / "Viet74K.txt").read_text(encoding="utf-8-sig").splitlines()
+    yield
+    bare = (split_kind(unicodedata.normalize("NFC", name))[1].lower() for name in names)
+    spelt_names, plain_names, _ = yield from _folded(bare)
+    words = (word for line in lines if " " in (word := unicodedata.normalize("NFC", line.strip())) and word.islower())
+    spelt_words, plain_words, syllables = yield from _folded(words)
     return Nation(spelt_names, plain_names, spelt_words, plain_words, syllables)
 
 
-def _folded(words: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return words as `spelling_of` and as `plain_of` write them."""
+def _folded(words: Iterable[str]) -> Generator[None, None, tuple[set[str], set[str], set[str]]]:
+    """Return words as `spelling_of` and as `plain_of` write them, and their syllables, both ways."""
     spelt: set[str] = set()
     plain: set[str] = set()
     known: dict[str, tuple[str, str]] = {}
-    for word in words:
+    for number, word in enumerate(words):
+        if number % STEP == 0:
+            yield
         pieces = []
         for piece in word.split():
             if piece not in known:
@@ -78,7 +106,12 @@ def _folded(words: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
             pieces.append(known[piece])
         spelt.add(" ".join(piece[0] for piece in pieces))
         plain.add(" ".join(piece[1] for piece in pieces))
-    return frozenset(spelt), frozenset(plain)
+    return spelt, plain, {s for both in known.values() for spelling in both for s in spelling.split()}
+
+
+STEP: Final = 250
+"""Words that are read before others get a turn."""
+_NATION: Final = NationReader()
 
 
 def _national_rows(province: str) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import unicodedata
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from content.places import DATA, Places, UnknownProvince, load_places, slug_of, split_kind, syllables_of
+from content.places.elsewhere import Nation
+from content.places.tables import NationReader, nation
 
 ABBREVIATIONS = {"xã": ("x.", "x ", "X. "), "phường": ("p.", "P ", "p. "), "thị trấn": ("tt.", "TT. ", "tt ")}
 DISTRICT_ABBREVIATIONS = {"huyện": "h. ", "thành phố": "TP. ", "thị xã": "tx "}
@@ -545,3 +548,25 @@ def test_everyday_ways_to_say_where(places: Places, typed: str, code: str) -> No
 def test_nothing_is_made_up(places: Places, text: str) -> None:
     match = places.resolve(text)
     assert (match.ward, match.candidates) == (None, ())
+
+
+def test_the_country_is_read_in_steps_that_keep_nobody_waiting() -> None:
+    reader = NationReader()
+    steps = 1
+    while reader.step():
+        steps += 1
+    assert steps > 200
+    assert reader.known == nation()
+    assert not reader.step()
+
+
+def test_who_asks_in_the_middle_gets_all_of_it() -> None:
+    reader = NationReader()
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(lambda _: _read_through(reader), range(3))) == [nation()] * 3
+
+
+def _read_through(reader: NationReader) -> Nation | None:
+    while reader.step():
+        pass
+    return reader.known

@@ -1,0 +1,88 @@
+"""Units of work: whole transactions beside the event loop, the urgent ones first, each with its own failure."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from bot.storage.tables import checkpoint
+
+pytestmark = pytest.mark.anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bot.storage.database import Database
+
+
+def kept(key: str, order: list[str] | None = None, *, fails: bool = False) -> Callable[[Connection], str]:
+    def unit(connection: Connection) -> str:
+        if order is not None:
+            order.append(key)
+        connection.execute(insert(checkpoint).values(channel="telegram", account=key, value="1"))
+        if fails:
+            connection.execute(insert(checkpoint).values(channel="telegram", account=key, value="2"))
+        return key
+
+    return unit
+
+
+async def names(database: Database) -> list[str]:
+    async with database.read() as connection:
+        return list((await connection.scalars(select(checkpoint.c.account).order_by(checkpoint.c.account))).all())
+
+
+async def test_a_unit_is_committed_when_it_returns(database: Database) -> None:
+    assert await database.unit(kept("a")) == "a"
+    assert await names(database) == ["a"]
+
+
+async def test_one_that_fails_takes_nothing_with_it(database: Database) -> None:
+    ended = await asyncio.gather(
+        *(database.unit(kept(key, fails=key == "c")) for key in "abcde"), return_exceptions=True
+    )
+    assert [type(e) for e in ended] == [str, str, IntegrityError, str, str]
+    assert await names(database) == ["a", "b", "d", "e"]
+
+
+async def test_a_lone_one_that_fails_tells_its_own_error(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await database.unit(kept("a", fails=True))
+    assert await names(database) == []
+
+
+async def test_urgent_ones_go_before_those_that_wait_longer(database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL keeps connections for urgent units instead")
+    order: list[str] = []
+    may_end = threading.Event()
+
+    def long(connection: Connection) -> None:
+        assert may_end.wait(20)
+        connection.execute(select(func.count()).select_from(checkpoint))
+
+    first = asyncio.ensure_future(database.unit(long))
+    await asyncio.sleep(0.05)
+    others = [asyncio.ensure_future(database.unit(kept(f"other-{i}", order))) for i in range(5)]
+    urgent = [asyncio.ensure_future(database.unit(kept(f"urgent-{i}", order), urgent=True)) for i in range(3)]
+    await asyncio.sleep(0)
+    may_end.set()
+    await asyncio.gather(first, *others, *urgent)
+    assert order[:3] == ["urgent-0", "urgent-1", "urgent-2"]
+    assert order[3:] == [f"other-{i}" for i in range(5)]
+
+
+async def test_urgent_ones_do_not_wait_while_others_take_every_connection(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer")
+    may_end = threading.Event()
+    busy = [asyncio.ensure_future(database.unit(lambda _: may_end.wait(20))) for _ in range(20)]
+    async with asyncio.timeout(10):
+        assert await database.unit(kept("a"), urgent=True) == "a"
+    may_end.set()
+    assert all(await asyncio.gather(*busy))
