@@ -46,6 +46,8 @@ TRICKLE: Final = 1.0
 """Announcements a second while replies wait."""
 BURST: Final = 0.5
 """Seconds of unused rate that may be caught up at once."""
+PORTION: Final = 0.1
+"""Seconds of an account's rate that leave together: what is written down for each departure then keeps replies waiting less often."""
 LEARNS: Final = 0.9
 """What is left of an account's rate when its messenger asks it to wait."""
 RECOVERS: Final = 1 / 30
@@ -159,11 +161,12 @@ class RateLimiter:
         # The pace is the whole limit, the second holds less: what a hiccup of this process lost is made up for within it.
         room = self._room(state, limit) - min(rate.reserve + self._likely(state, limit), int(limit) - 1)
         granted = max(0, min(int(state.tokens + 1e-9) // cost, wanted, max(room, 0) // cost))
-        if granted:
+        least = 1 if speed < limit else max(1, min(wanted, int(limit * PORTION) // cost, max(room, 0) // cost))
+        if granted >= least:
             state.tokens -= granted * cost
             state.sent.extend([now] * (granted * cost))
             return granted, 0.0
-        return 0, min(LOOK, max(0.005, (cost - state.tokens) / speed))
+        return 0, min(LOOK, max(0.005, (least * cost - state.tokens) / speed))
 
     def learned(self, channel: str, account: str) -> float | None:
         """Return the messages a second to which an account is held now; None for a channel without a limit."""

@@ -37,6 +37,7 @@ from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, outbox
+from bot.storage.units import as_unit
 
 _URGENT_FIRST: Final = (announcement.c.urgent_reason.is_(None), announcement.c.id)
 
@@ -135,7 +136,8 @@ class Store(Chores):
             LaneLost: another run holds the lane.
         """
         hold = {} if held is None else {"held_until": held[0], "held_reason": held[1][:64]}
-        async with self.database.write() as connection:
+
+        async def turn(connection: AsyncConnection) -> tuple[list[Recipient], int]:
             if not await self._fence(connection, key, owner, **hold):
                 raise LaneLost(str(key))
             if settled:
@@ -153,7 +155,10 @@ class Store(Chores):
                     )
                     .values(state=DeliveryState.SENDING, at=self._clock())
                 )
-        return chosen, len(rows)
+            return chosen, len(rows)
+
+        # Not urgent: between two of these, what citizens wrote is stored and answered.
+        return await self.database.unit(as_unit(turn))
 
     async def fill_outboxes(
         self, key: Lane, owner: str, current: Current, reply: Callable[[str | None], Any], wanted: int
