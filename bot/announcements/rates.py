@@ -47,7 +47,7 @@ TRICKLE: Final = 1.0
 BURST: Final = 0.5
 """Seconds of unused rate that may be caught up at once."""
 PORTION: Final = 0.1
-"""Seconds of an account's rate that leave together: what is written down for each departure then keeps replies waiting less often."""
+"""Seconds of an account's rate that leave together: less is written down for each, which keeps replies waiting less often."""
 LEARNS: Final = 0.9
 """What is left of an account's rate when its messenger asks it to wait."""
 RECOVERS: Final = 1 / 30
@@ -235,7 +235,10 @@ class RateLimiter:
         now = self._monotonic()
         while state.talked and state.talked[0] <= now - TALK:
             state.talked.popleft()
-        mean = len(state.talked) / TALK
+        if not state.talked:
+            return 0
+        # Where the first ones came just now, they say how fast the next ones come.
+        mean = len(state.talked) / max(1.0, min(TALK, now - state.talked[0]))
         return min(math.ceil(mean + 2 * math.sqrt(mean)), int(limit * MOST_KEPT))
 
     async def _yields(self, state: _Account, channel: str, account: str) -> bool:

@@ -119,6 +119,35 @@ async def test_while_people_talk_many_replies_at_once_find_room() -> None:
 
 
 @pytest.mark.anyio
+async def test_the_first_replies_already_say_how_many_come() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    for step in range(14):
+        time.now += 0.1
+        if step % 2:
+            await limiter.reply("telegram", "default")
+        await limiter.bulk("telegram", "default", 40)
+    began = time.now
+    for _ in range(6):
+        await limiter.reply("telegram", "default")
+    assert time.now == began, "none of them waited"
+
+
+@pytest.mark.anyio
+async def test_announcements_leave_in_portions() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    await bulk_for(limiter, time, 3)
+    sent = departures = 0
+    for _ in range(300):
+        time.now += 0.01
+        granted, _ = await limiter.bulk("telegram", "default", 40)
+        sent, departures = sent + granted, departures + bool(granted)
+    assert sent >= 0.95 * 3 * LIMIT
+    assert departures <= sent / 2
+
+
+@pytest.mark.anyio
 async def test_when_nobody_talks_any_more_announcements_have_the_limit_again() -> None:
     time = Time()
     limiter = RateLimiter(monotonic=time, sleep=time.sleep)
