@@ -117,7 +117,7 @@ async def test_nothing_personal_and_no_message_is_left(
             raise ValueError(f"cannot parse {words!r}, {NUMBERS[1]}")
         return understand(words)
 
-    server.turns._understand = breaks
+    server.turns._understand = server.turns._at_once = breaks
     await _web(client)
     await _telegram(client, telegram[0])
     # The pump answers Telegram's messages by itself; wait until none is left.

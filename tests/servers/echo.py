@@ -39,6 +39,8 @@ class Deaf:
     def understand(self, text: str) -> Any:
         return Understanding(text, "chao-hoi", "chao-hoi", (), (), 1.0, True, ())
 
+    at_once = understand
+
 
 def main() -> None:
     setup()
