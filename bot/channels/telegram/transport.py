@@ -90,7 +90,7 @@ class QuietRequest(BaseRequest):
             total=connecting + writing + reading, connect=connecting, sock_read=writing + reading
         )
         try:
-            proxy, login = _proxy(URL(url).origin())
+            proxy, login = _proxy(_origin(url))
             async with session.request(
                 method,
                 url,
@@ -133,6 +133,13 @@ class QuietRequest(BaseRequest):
         if not isinstance(parsed, dict):
             raise TelegramError("Invalid server response")
         return parsed
+
+
+def _origin(url: str) -> URL:
+    try:
+        return URL(url).origin()
+    except ValueError as error:
+        raise aiohttp.InvalidURL("") from error  # without the address, and the token in it
 
 
 @lru_cache(maxsize=64)
