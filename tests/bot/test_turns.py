@@ -116,6 +116,26 @@ async def test_a_message_that_takes_thought_keeps_nobody_waiting(
     assert await teller.got()
 
 
+async def test_a_message_is_stored_before_units_that_wait_longer(
+    database: Database, clock: Clock, turns: Turns
+) -> None:
+    may_end = threading.Event()
+    busy = [asyncio.ensure_future(database.unit(lambda _: may_end.wait(20)))]
+    await asyncio.sleep(0.05)
+    messages = select(func.count()).select_from(inbox)
+    others = [asyncio.ensure_future(database.unit(lambda connection: connection.scalar(messages))) for _ in range(8)]
+    await asyncio.sleep(0.05)
+    incoming = Incoming(Address("web", "default", "c1"), "1", "text", "làm hộ chiếu ở đâu", clock())
+    storing = asyncio.ensure_future(turns.accept(incoming))
+    await asyncio.sleep(0.05)
+    may_end.set()
+    assert (await storing).new
+    seen = await asyncio.gather(*others)
+    await asyncio.gather(*busy)
+    if database.is_sqlite:
+        assert seen == [1] * 8, "it was there before any of those that came earlier"
+
+
 async def test_two_processes_do_not_take_the_same_conversation(
     database: Database, brain: Brain, clock: Clock, turns: Turns
 ) -> None:
