@@ -25,6 +25,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from congdanso.benching import dies_with_parent
+
 ROOT: Final = Path(__file__).parents[1]
 LIMIT: Final = 30
 """Messages a second that Telegram takes from one bot (core.telegram.org/bots/faq)."""
@@ -113,7 +115,14 @@ def _engine(url: str, number: int) -> dict[str, float]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "bench" / "engine.py"), url, str(number)]
     done = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=4 * 3600
+        command,
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=4 * 3600,
+        preexec_fn=dies_with_parent,
     )
     if done.returncode != 0:
         raise CannotMeasure(f"động cơ gửi dừng: {done.stderr.strip()[-300:]}")
@@ -153,7 +162,11 @@ def _postgres(folder: Path) -> Iterator[str | None]:
 async def _messenger() -> AsyncIterator[str]:
     options = ("--per-second", str(LIMIT), "--latency", str(LATENCY))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(ROOT / "bench" / "messenger.py"), *options, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        str(ROOT / "bench" / "messenger.py"),
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        preexec_fn=dies_with_parent,
     )
     assert process.stdout is not None
     try:

@@ -31,7 +31,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from congdanso.bench_nlu import STOCK, CannotMeasure, stock_python
-from congdanso.benching import Benched, Target, quantile
+from congdanso.benching import Benched, Target, dies_with_parent, quantile
 from congdanso.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -213,7 +213,7 @@ def process(
             env=environment,
             stdout=out,
             stderr=out,
-            preexec_fn=lambda: os.sched_setaffinity(0, {CORE}),  # noqa: PLW1509 - no threads yet
+            preexec_fn=lambda: dies_with_parent(CORE),  # noqa: PLW1509 - no threads yet
         )
     try:
         yield started
@@ -380,7 +380,15 @@ def train_peer(python: Path, folder: Path, say: Say) -> Path:
     if not model.is_file():
         say("Huấn luyện trợ lý Rasa gốc (một lần)…")
         command = [str(python), "serve.py", "train", "--data", str(ROOT / "nlu" / "data"), "--out", str(folder)]
-        done = subprocess.run(command, cwd=STOCK, check=False, capture_output=True, text=True, timeout=6 * 3600)
+        done = subprocess.run(
+            command,
+            cwd=STOCK,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=6 * 3600,
+            preexec_fn=dies_with_parent,
+        )
         if done.returncode != 0 or not model.is_file():
             raise CannotMeasure(f"Rasa gốc không huấn luyện được: {done.stderr[-500:]}")
     return model

@@ -18,6 +18,7 @@ from typing import Any, Final
 import yaml
 
 from congdanso.bench_nlu import ROOT, SEED, CannotMeasure, Say, messages, ours
+from congdanso.benching import dies_with_parent
 
 FRAMES: Final = ("{} ở {}", "làm {} tại {}", "{} {} cần gì", "hỏi {} {}", "{} ở {} mất bao lâu", "thủ tục {} {}")
 
@@ -37,7 +38,15 @@ def grow(sizes: Sequence[int], folder: Path, say: Say) -> dict[str, float]:
         files = [str(path) for path in synthetic(size, folder)]
         command = [sys.executable, "-c", _TRAIN, str(archive), str(config), *files]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=3 * 3600)
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=3 * 3600,
+            preexec_fn=dies_with_parent,
+        )
         if done.returncode != 0:
             raise CannotMeasure(f"{size} chủ đề: {done.stderr[-500:]}")
         told = json.loads(done.stdout.strip().splitlines()[-1])

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from congdanso.benching import Benched, Target
+from congdanso.benching import Benched, Target, dies_with_parent
 from congdanso.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -124,7 +124,14 @@ def train_stock(python: Path, folder: Path, epochs: int, say: Say) -> tuple[Path
         command += ["--out", str(model.parent), "--epochs", str(epochs)]
         quiet = os.environ | {"RASA_TELEMETRY_ENABLED": "false"}
         done = subprocess.run(
-            command, cwd=STOCK, env=quiet, check=False, capture_output=True, text=True, timeout=12 * 3600
+            command,
+            cwd=STOCK,
+            env=quiet,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=12 * 3600,
+            preexec_fn=dies_with_parent,
         )
         if done.returncode != 0 or not model.is_file():
             raise CannotMeasure(f"Rasa gốc không huấn luyện được: {done.stderr[-500:]}")
@@ -158,7 +165,7 @@ def ask(command: Sequence[str], cwd: Path, asked: dict[str, list[tuple[str, str]
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509 - no threads yet
+        preexec_fn=lambda: dies_with_parent(core),  # noqa: PLW1509 - no threads yet
     )
     assert process.stdin is not None
     assert process.stdout is not None
