@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -13,8 +14,8 @@ from nlu import linear
 from nlu.beside import beside
 from nlu.classes import Classes
 from nlu.components.base import TrainedComponent, TrainingData
-from nlu.components.keys import ASPECTS, CLASSES, CORRUPTED, ORIGIN, PROBABILITIES, REFUSE_AT, ROW, TAIL_ROW
-from nlu.components.text import TAIL, labelled_aspects, shares_of, syllables_of
+from nlu.components.keys import ASPECTS, CLASSES, CORRUPTED, ORIGIN, PART_ROWS, PROBABILITIES, REFUSE_AT, ROW
+from nlu.components.text import labelled_aspects, parts_of, shares_of, syllables_of
 from nlu.features import Row, generality, stack
 from nlu.frames import FrameVectorizer
 from nlu.linear import Floats, LinearModel
@@ -43,9 +44,10 @@ class TopicClassifier(TrainedComponent):
         # Messages of the part left out that are looked at; more tell nothing more.
         "calibrated_on": 6000,
         # How much more an utterance of several topics counts (there are few, against many that are sure), and how much less
-        # a fragment that nobody wrote.
+        # what nobody wrote: a fragment, or messages put into one.
         "doubtful": 4.0,
         "fragment": 0.4,
+        "joined": 0.5,
         # Share of in-scope utterances that may be refused on the part left out.
         "wrongly_refused": 0.05,
     }
@@ -70,7 +72,7 @@ class TopicClassifier(TrainedComponent):
         left_out = np.random.default_rng(self.config["seed"]).permutation(len(messages)) % self.config["folds"] == 0
         left_out = left_out[[m.get(ORIGIN, i) for i, m in enumerate(messages)]]
         written = np.array([m.get(CORRUPTED) is None for m in messages])
-        importance = self._importance(targets, np.array([m.get(CORRUPTED) == "fragment" for m in messages]))
+        importance = self._importance(targets, np.array([m.get(CORRUPTED) or "" for m in messages]))
         with beside(lambda: self._believed(matrix, targets, importance, left_out, written)) as believed:
             weights, bias = self._fit(matrix, targets, importance)
         temperature, self.refuse_at = believed()
@@ -97,14 +99,15 @@ class TopicClassifier(TrainedComponent):
         probabilities = linear.softmax(logits[kept] / np.float32(temperature))
         return temperature, self._threshold(probabilities, labels[kept])
 
-    def _importance(self, targets: Any, fragment: NDArray[np.bool_]) -> Floats:
-        """How much each message counts, shape (messages,)."""
+    def _importance(self, targets: Any, made: NDArray[np.str_]) -> Floats:
+        """How much each message counts, shape (messages,); `made` says how each was made up, and is empty of what a person wrote."""
         # Classes differ in size (out of scope is large); the square root keeps big ones from drowning small ones.
         sizes = np.maximum(np.asarray(targets.sum(axis=0)).ravel(), 1)
         likeliest = np.asarray(targets.argmax(axis=1)).ravel()
         importance: Floats = np.sqrt(sizes.mean() / sizes[likeliest]).astype(np.float32)
-        importance[(np.diff(targets.indptr) > 1) & ~fragment] *= self.config["doubtful"]
-        importance[fragment] *= self.config["fragment"]
+        importance[(np.diff(targets.indptr) > 1) & (made != "fragment")] *= self.config["doubtful"]
+        for name in ("fragment", "joined"):
+            importance[made == name] *= self.config[name]
         return importance
 
     def _fit(self, matrix: Any, targets: Any, importance: Floats) -> tuple[Floats, Floats]:
@@ -139,8 +142,9 @@ class AspectClassifier(TrainedComponent):
     """Says which aspects are asked for: none, one or several, in the order in which they are asked.
 
     What names the topic says little about the aspect: each n-gram counts by how many topics it occurs in, and the question's frame
-    is looked at without the topic's words. A long story is read twice, whole and by its end, and both readings count the same:
-    stories end in their question.
+    is looked at without the topic's words. A long story is also read in parts, and what any of them asks for counts more than what
+    the whole does, where each of several questions is a small share. Measured (150 stories by another writer, the whole set of aspects
+    right): .67 with the whole and its end, .81 with all parts.
     """
 
     defaults: ClassVar[dict[str, Any]] = {
@@ -151,6 +155,10 @@ class AspectClassifier(TrainedComponent):
         "threshold": 0.55,
         "one_more": 0.5,
         "frame_weight": 0.8,
+        # How much the parts of a long message count beside its whole; and how sure whole and end must be that it asks for nothing
+        # special, for that to stand.
+        "parts": 0.65,
+        "surely_general": 0.7,
         # Corrupted copies that teach nothing about aspects: "mixed" leaves marks out as well.
         "left_out": ["no_accents"],
     }
@@ -165,7 +173,7 @@ class AspectClassifier(TrainedComponent):
         copies = self.config["left_out"]
         messages = training_data.training_examples
         labelled = [m for m in messages if labelled_aspects(m) and m.get(CORRUPTED) not in copies]
-        readings = [(m, row, part) for m in labelled for row, part in _readings(m)]
+        readings = [(m, row, part) for m in labelled for row, part in _taught(m)]
         topics = [m.get(INTENT) for m, _, _ in readings]
         self.frames = FrameVectorizer().fit([part for _, _, part in readings], topics)
         self.labelled = bool(readings)
@@ -196,13 +204,26 @@ class AspectClassifier(TrainedComponent):
             return
         readings = _readings(message)
         frames = [self.frames.row(part) for _, part in readings]
-        scores = np.zeros(len(ALL_ASPECTS), np.float32)
-        for (row, _), (columns, values, _) in zip(readings, frames, strict=True):
-            scores += linear.sigmoid(self.words.logits(*row) + self.asked.logits(columns, values))
-        chosen = self._choose((scores / len(readings)).tolist())
+        scores = [
+            linear.sigmoid(self.words.logits(*row) + self.asked.logits(columns, values))
+            for (row, _), (columns, values, _) in zip(readings, frames, strict=True)
+        ]
+        chosen = self._choose(self._together(scores).tolist())
         if len(chosen) > 1:
             chosen = self._in_order(chosen, *frames[0], len(readings[0][1]))
         message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen], add_to_output=True)
+
+    def _together(self, scores: list[Floats]) -> Floats:
+        """One score an aspect, from those of the whole message and then of its parts, if it has any."""
+        whole, *parts = scores
+        if not parts:
+            return whole
+        even = (whole + parts[-1]) / 2
+        if even[GENERAL] >= self.config["surely_general"] and even.argmax() == GENERAL:
+            return even
+        share = np.float32(self.config["parts"])
+        together: Floats = (1 - share) * whole + share * np.max(parts, axis=0)
+        return together
 
     def _choose(self, scores: list[float]) -> list[int]:
         """Numbers of the aspects asked for; a question for something special is not also a question in general."""
@@ -237,9 +258,17 @@ class AspectClassifier(TrainedComponent):
         self.labelled = state["labelled"]
 
 
-def _readings(message: Message) -> list[tuple[Row, list[str]]]:
-    """The rows of a message with the syllables each was made of: the whole, and the end of a long one."""
+def _readings(message: Message) -> list[tuple[Row, Sequence[str]]]:
+    """The rows of a message with the syllables each was made of: the whole, then the parts of a long one."""
     syllables = syllables_of(message)
-    whole = (message.get(ROW), syllables)
-    tail: Row | None = message.get(TAIL_ROW)
-    return [whole] if tail is None else [whole, (tail, syllables[-TAIL:])]
+    return [(message.get(ROW), syllables), *zip(message.get(PART_ROWS), parts_of(syllables), strict=True)]
+
+
+def _taught(message: Message) -> list[tuple[Row, Sequence[str]]]:
+    """The readings whose labels are known: the whole; every part of what asks for nothing special; of what a person wrote the end,
+    since stories ask there.
+    """
+    whole, *parts = _readings(message)
+    if labelled_aspects(message) == [ALL_ASPECTS[GENERAL]]:
+        return [whole, *parts]
+    return [whole] if message.get(CORRUPTED) == "joined" else [whole, *parts[-1:]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
@@ -14,7 +15,7 @@ from rasa.shared.nlu.training_data.message import Message
 from nlu import corrupt
 from nlu.classes import class_name
 from nlu.components.base import Component, TrainedComponent, TrainingData
-from nlu.components.keys import CORRUPTED, LANGUAGE, NORMALIZED, ORIGIN, ROW, SHARES, TAIL_ROW, WORDS
+from nlu.components.keys import CORRUPTED, LANGUAGE, NORMALIZED, ORIGIN, PART_ROWS, ROW, SHARES, WORDS
 from nlu.features import TwoViewVectorizer
 from nlu.text.language import LanguageModel
 from nlu.text.normalizer import Normalized, Normalizer, Syllable
@@ -22,9 +23,17 @@ from nlu.text.words import segment
 from nlu.understanding import FOLLOW_UP
 
 LONG: Final = 18
-"""A message of more syllables is a story whose question stands in its last `TAIL` syllables."""
-TAIL: Final = 10
+"""A message of more syllables is a story with one question or several in it: it is read in parts, too,"""
+PART: Final = 10
+"""of so many syllables,"""
+STEP: Final = 5
+"""of which one begins so many before the next."""
 _SPOKEN: Final = re.compile(r"[^\W\d_]+")
+GENERAL: Final = "tong-quan"
+_TWO_ASKED: Final = 0.6
+"""Share of tellings with one question that get a second one,"""
+_ASKED_FIRST: Final = 0.2
+"""and of those whose first question stands in front of what happened."""
 _HEARD: Final = 4.0
 """Messages that a fragment stands in,"""
 _HEARD_SHARE: Final = 0.12
@@ -37,7 +46,8 @@ class Augmenter(Component):
     """Adds corrupted copies of every training example, so that the classifiers meet text as it is really typed.
 
     And questions put into one message ("cần giấy tờ gì, mà bao lâu thì xong"): a short one about a topic and a follow-up that asks
-    for something else, so that both aspects are found and the topic stands. And fragments ("mất thẻ", "đóng thuế"): few words that
+    for something else, so that both aspects are found and the topic stands; or what happened with one or two follow-ups. And
+    fragments ("mất thẻ", "đóng thuế"): few words that
     several topics share mean each of them as often as it says them, so that whoever writes no more is asked back; they also teach which
     phrases carry a topic (measured: indirect tellings two points better).
     """
@@ -46,6 +56,7 @@ class Augmenter(Component):
         "seed": 20261122,
         "recipes": ["no_accents", "mixed"],
         "joined": 2000,
+        "told": 3000,
         "fragments": 3000,
         "joints": [" và ", ", ", " với lại ", ". ", " rồi ", "? ", " và cả ", ", còn ", " mà "],
     }
@@ -68,29 +79,36 @@ class Augmenter(Component):
         copies += _fragments(training_data.training_examples, self.config["fragments"])
         return UncachedData([*training_data.training_examples, *copies], lookup_tables=training_data.lookup_tables)
 
-    def _joined(self, written: list[Message], rng: random.Random) -> list[Message]:
-        asking = [m for m in written if len(aspects := labelled_aspects(m)) == 1 and aspects != ["tong-quan"]]
-        follow_ups = [m for m in asking if m.get(INTENT) == FOLLOW_UP]
-        firsts = [m for m in asking if m.get(INTENT) != FOLLOW_UP and len(m.get(TEXT).split()) <= LONG]
-        joined: list[Message] = []
-        for _ in range(self.config["joined"] if firsts and follow_ups else 0):
-            first, second = rng.choice(firsts), rng.choice(follow_ups)
-            aspects = labelled_aspects(first) + labelled_aspects(second)
-            if aspects[0] == aspects[1]:
-                continue
-            text = first.get(TEXT).rstrip(" ?.!") + rng.choice(self.config["joints"]) + second.get(TEXT)
-            recipe = rng.choice((None, None, *self.config["recipes"]))
-            joined.append(
-                Message(
-                    data={
-                        **first.data,
-                        TEXT: corrupt.CORRUPTIONS[recipe](text, rng) if recipe else text,
-                        CORRUPTED: "joined",
-                        METADATA: {"intent": {"aspects": aspects}},
-                    }
-                )
-            )
-        return joined
+    def _joined(self, written: list[Message], rng: random.Random) -> Iterator[Message]:
+        labelled = [(m, labelled_aspects(m)) for m in written]
+        follow_ups = [(m, a) for m, a in labelled if m.get(INTENT) == FOLLOW_UP and a and a != [GENERAL]]
+        short = [(m, a) for m, a in labelled if m.get(INTENT) != FOLLOW_UP and a and len(m.get(TEXT).split()) <= LONG]
+        single = [(m, a) for m, a in follow_ups if len(a) == 1]
+        firsts = [(m, a) for m, a in short if len(a) == 1 and a != [GENERAL]]
+        stories = [(m, a) for m, a in short if a == [GENERAL]]
+        for _ in range(self.config["joined"] if firsts and single else 0):
+            first, (second, asked) = rng.choice(firsts), rng.choice(single)
+            if asked != first[1]:
+                yield self._one(first[0], [first[0], second], [*first[1], *asked], rng)
+        for _ in range(self.config["told"] if stories and single else 0):
+            story, (question, asked), (other, more) = rng.choice(stories), rng.choice(follow_ups), rng.choice(single)
+            both = len(asked) == 1 and more != asked and rng.random() < _TWO_ASKED
+            parts = [story[0], question, other] if both else [story[0], question]
+            if rng.random() < _ASKED_FIRST:
+                parts[:2] = parts[1::-1]
+            yield self._one(story[0], parts, [*asked, *more] if both else asked, rng)
+
+    def _one(self, topic: Message, parts: list[Message], aspects: list[str], rng: random.Random) -> Message:
+        """Put messages into one, which is about the topic of one of them."""
+        first, *others = (part.get(TEXT) for part in parts)
+        text = first
+        for other in others:
+            text = text.rstrip(" ?.!") + rng.choice(self.config["joints"]) + other
+        recipe = rng.choice((None, None, *self.config["recipes"]))
+        text = corrupt.CORRUPTIONS[recipe](text, rng) if recipe else text
+        return Message(
+            data={**topic.data, TEXT: text, CORRUPTED: "joined", METADATA: {"intent": {"aspects": aspects}}},
+        )
 
 
 def _fragments(written: list[Message], most: int) -> list[Message]:
@@ -198,8 +216,7 @@ class TwoViewFeaturizer(TrainedComponent):
     def understand(self, message: Message) -> None:
         syllables = syllables_of(message)
         message.set(ROW, self.vectorizer.row(syllables))
-        if len(syllables) > LONG:
-            message.set(TAIL_ROW, self.vectorizer.row(syllables[-TAIL:]))
+        message.set(PART_ROWS, [self.vectorizer.row(part) for part in parts_of(syllables)])
 
     def dump(self) -> dict[str, Any]:
         return self.vectorizer.as_dict()
@@ -221,6 +238,14 @@ def shares_of(message: Message) -> dict[str, float]:
 def labelled_aspects(message: Message) -> list[str]:
     """Return the aspects that the training file gives for this message's block."""
     return list(((message.get(METADATA) or {}).get("intent") or {}).get("aspects") or [])
+
+
+def parts_of(syllables: Sequence[str]) -> list[Sequence[str]]:
+    """Return the overlapping parts in which a long message is read, the last one its end; none of a short one."""
+    if len(syllables) <= LONG:
+        return []
+    ends = range(len(syllables), PART // 2, -STEP)
+    return [syllables[max(0, end - PART) : end] for end in reversed(ends)]
 
 
 def syllables_of(message: Message) -> list[str]:
