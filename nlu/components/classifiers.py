@@ -44,10 +44,9 @@ class TopicClassifier(TrainedComponent):
         # Messages of the part left out that are looked at; more tell nothing more.
         "calibrated_on": 6000,
         # How much more an utterance of several topics counts (there are few, against many that are sure), and how much less
-        # what nobody wrote: a fragment, or messages put into one.
+        # a fragment that nobody wrote.
         "doubtful": 4.0,
         "fragment": 0.4,
-        "joined": 0.5,
         # Share of in-scope utterances that may be refused on the part left out.
         "wrongly_refused": 0.05,
     }
@@ -57,7 +56,8 @@ class TopicClassifier(TrainedComponent):
     refuse_at: float
 
     def learn(self, training_data: TrainingData) -> None:
-        messages = training_data.training_examples
+        # Tellings with questions behind them are for the aspects; topics got surer by them than a few words may be.
+        messages = [m for m in training_data.training_examples if m.get(CORRUPTED) != "told"]
         named = [shares_of(m) for m in messages]
         self.classes = Classes.of(sorted({name for names in named for name in names}))
         index = {name: i for i, name in enumerate(self.classes.names)}
@@ -68,12 +68,12 @@ class TopicClassifier(TrainedComponent):
             ],
             len(self.classes.names),
         )
-        matrix = stack([m.get(ROW) for m in messages], 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages))
+        matrix = stack([m.get(ROW) for m in messages], _width(training_data.training_examples))
         left_out = np.random.default_rng(self.config["seed"]).permutation(len(messages)) % self.config["folds"] == 0
         left_out = left_out[[m.get(ORIGIN, i) for i, m in enumerate(messages)]]
-        written = np.array([m.get(CORRUPTED) is None for m in messages])
-        importance = self._importance(targets, np.array([m.get(CORRUPTED) or "" for m in messages]))
-        with beside(lambda: self._believed(matrix, targets, importance, left_out, written)) as believed:
+        made = np.array([m.get(CORRUPTED) or "" for m in messages])
+        importance = self._importance(targets, made)
+        with beside(lambda: self._believed(matrix, targets, importance, left_out, made)) as believed:
             weights, bias = self._fit(matrix, targets, importance)
         temperature, self.refuse_at = believed()
         self.model = LinearModel.of(weights, bias, temperature)
@@ -84,7 +84,7 @@ class TopicClassifier(TrainedComponent):
         targets: Any,
         importance: Floats,
         left_out: NDArray[np.bool_],
-        written: NDArray[np.bool_],
+        made: NDArray[np.str_],
     ) -> tuple[float, float]:
         """The temperature, and the probability of being out of scope from which to refuse, by a model that lacks a part."""
         if not left_out.any() or left_out.all():
@@ -94,7 +94,7 @@ class TopicClassifier(TrainedComponent):
         single = np.diff(targets.indptr) == 1
         asked = np.flatnonzero(left_out & single)
         asked = np.random.default_rng(self.config["seed"]).permutation(asked)[: self.config["calibrated_on"]]
-        logits, labels, kept = matrix[asked] @ weights + bias, targets[asked].indices, written[asked]
+        logits, labels, kept = matrix[asked] @ weights + bias, targets[asked].indices, made[asked] == ""
         temperature = linear.best_temperature(logits, labels)
         probabilities = linear.softmax(logits[kept] / np.float32(temperature))
         return temperature, self._threshold(probabilities, labels[kept])
@@ -106,8 +106,7 @@ class TopicClassifier(TrainedComponent):
         likeliest = np.asarray(targets.argmax(axis=1)).ravel()
         importance: Floats = np.sqrt(sizes.mean() / sizes[likeliest]).astype(np.float32)
         importance[(np.diff(targets.indptr) > 1) & (made != "fragment")] *= self.config["doubtful"]
-        for name in ("fragment", "joined"):
-            importance[made == name] *= self.config[name]
+        importance[made == "fragment"] *= self.config["fragment"]
         return importance
 
     def _fit(self, matrix: Any, targets: Any, importance: Floats) -> tuple[Floats, Floats]:
@@ -182,8 +181,7 @@ class AspectClassifier(TrainedComponent):
                 np.zeros((0, len(ALL_ASPECTS)), np.float32), np.zeros(len(ALL_ASPECTS), np.float32)
             )
             return
-        # Every feature that a message can have, also those that no labelled one has.
-        width = 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages)
+        width = _width(messages)
         numbers = [[ALL_ASPECTS.index(aspect) for aspect in labelled_aspects(message)] for message, _, _ in readings]
         targets = stack([(np.array(n, np.intp), np.ones(len(n), np.float32)) for n in numbers], len(ALL_ASPECTS))
         general = generality(stack([row for _, row, _ in readings], width), topics)
@@ -258,6 +256,11 @@ class AspectClassifier(TrainedComponent):
         self.labelled = state["labelled"]
 
 
+def _width(messages: Sequence[Message]) -> int:
+    """How many features a message can have, also those that only messages have of which nothing is learnt."""
+    return 1 + max(int(m.get(ROW)[0].max(initial=0)) for m in messages)
+
+
 def _readings(message: Message) -> list[tuple[Row, Sequence[str]]]:
     """The rows of a message with the syllables each was made of: the whole, then the parts of a long one."""
     syllables = syllables_of(message)
@@ -271,4 +274,4 @@ def _taught(message: Message) -> list[tuple[Row, Sequence[str]]]:
     whole, *parts = _readings(message)
     if labelled_aspects(message) == [ALL_ASPECTS[GENERAL]]:
         return [whole, *parts]
-    return [whole] if message.get(CORRUPTED) == "joined" else [whole, *parts[-1:]]
+    return [whole] if message.get(CORRUPTED) in ("joined", "told") else [whole, *parts[-1:]]

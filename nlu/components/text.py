@@ -89,16 +89,16 @@ class Augmenter(Component):
         for _ in range(self.config["joined"] if firsts and single else 0):
             first, (second, asked) = rng.choice(firsts), rng.choice(single)
             if asked != first[1]:
-                yield self._one(first[0], [first[0], second], [*first[1], *asked], rng)
+                yield self._one(first[0], [first[0], second], [*first[1], *asked], "joined", rng)
         for _ in range(self.config["told"] if stories and single else 0):
             story, (question, asked), (other, more) = rng.choice(stories), rng.choice(follow_ups), rng.choice(single)
             both = len(asked) == 1 and more != asked and rng.random() < _TWO_ASKED
             parts = [story[0], question, other] if both else [story[0], question]
             if rng.random() < _ASKED_FIRST:
                 parts[:2] = parts[1::-1]
-            yield self._one(story[0], parts, [*asked, *more] if both else asked, rng)
+            yield self._one(story[0], parts, [*asked, *more] if both else asked, "told", rng)
 
-    def _one(self, topic: Message, parts: list[Message], aspects: list[str], rng: random.Random) -> Message:
+    def _one(self, topic: Message, parts: list[Message], aspects: list[str], made: str, rng: random.Random) -> Message:
         """Put messages into one, which is about the topic of one of them."""
         first, *others = (part.get(TEXT) for part in parts)
         text = first
@@ -106,9 +106,8 @@ class Augmenter(Component):
             text = text.rstrip(" ?.!") + rng.choice(self.config["joints"]) + other
         recipe = rng.choice((None, None, *self.config["recipes"]))
         text = corrupt.CORRUPTIONS[recipe](text, rng) if recipe else text
-        return Message(
-            data={**topic.data, TEXT: text, CORRUPTED: "joined", METADATA: {"intent": {"aspects": aspects}}},
-        )
+        labels = {**((topic.get(METADATA) or {}).get("intent") or {}), "aspects": aspects}
+        return Message(data={**topic.data, TEXT: text, CORRUPTED: made, METADATA: {"intent": labels}})
 
 
 def _fragments(written: list[Message], most: int) -> list[Message]:

@@ -43,6 +43,13 @@ class TestHeldOut:
         assert report.aspect is not None
         assert report.aspect >= 0.92
 
+    def test_all_that_a_story_asks_for(self, brain: Brain) -> None:
+        stories = evaluate(brain.engine, read([DATA / "heldout" / "ke-chuyen.yml"]))
+        assert stories.aspect is not None
+        assert stories.aspect_sets is not None
+        assert stories.aspect >= 0.92
+        assert stories.aspect_sets >= 0.75
+
     def test_scope(self, report: Report) -> None:
         assert report.scope["far"].auroc >= 0.99
         assert report.scope["near"].auroc >= 0.90
