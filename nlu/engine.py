@@ -18,7 +18,7 @@ from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from nlu.components.keys import ASPECTS as ASPECTS_KEY
-from nlu.components.keys import AT_ONCE, ENTITIES, IN_SCOPE, NEAR, OPEN, TOPICS
+from nlu.components.keys import AT_ONCE, ENTITIES, IN_SCOPE, NAMES_NOTHING, NEAR, OPEN, TOPICS
 from nlu.graph import PREDICT_INPUT, SequentialRunner
 from nlu.understanding import FOLLOW_UP, OUT_OF_SCOPE, Alternative, Understanding
 
@@ -100,6 +100,7 @@ def _told(text: str, message: Message) -> Understanding:
         near=message.get(NEAR),
         follow_up=dict(ranking).get(FOLLOW_UP, 0.0),
         outside=dict(ranking).get(OUT_OF_SCOPE, 0.0),
+        names_nothing=message.get(NAMES_NOTHING),
     )
 
 

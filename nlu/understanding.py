@@ -59,6 +59,8 @@ class Understanding:
     """Probability that it names an aspect but no topic."""
     outside: float = 0.0
     """Probability that no topic answers it."""
+    names_nothing: bool = False
+    """True where all its words are said about very many topics, so that by itself it is about none."""
 
     @property
     def aspect(self) -> str | None:

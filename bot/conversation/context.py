@@ -19,7 +19,9 @@ SURE: Final = 0.65
 """A text that names its own topic this clearly needs no help from the topic before. Measured with .5 to .8: best from .6 to .7."""
 CONTINUES: Final = 6.0
 """A question without a topic is so many times as likely right behind an answer as at the start."""
-STAYS: Final = 3.0
+CERTAIN: Final = 0.9
+"""A text of words that are said about everything goes on with the topic before, unless it is so surely about another."""
+STAYS: Final = 10.0
 """The topic just talked about is so many times as likely as any other,"""
 NEIGHBOUR: Final = 2.5
 """and one that the library names as similar to it, or as its next step, so many times."""
@@ -29,7 +31,7 @@ IN_GENERAL: Final = frozenset({"nop-ho-so-truc-tuyen", "phi-khi-nop-truc-tuyen",
 """Questions about filing as such; a few words about it, right behind an answer about a service, mean filing for that service."""
 FEW: Final = 7
 """Words of such a question."""
-SHORT: Final = 12
+SHORT: Final = 18
 """Words of a text that may lean on what was before; a longer one speaks for itself."""
 ASPECT_WORDS: Final = {
     "giay-to": r"giay|can gi|ho so|mang theo",
@@ -84,6 +86,9 @@ def weighed(understanding: Understanding, session: Session, library: Library) ->
     topic = session.topic if session.topic in library else None
     in_general = topic is not None and library[topic].kind == "service" and words <= FEW and u.topic in IN_GENERAL
     clear = u.in_scope and u.topic is not None and u.confidence >= SURE and u.topic not in _COURTESIES
+    certain = max(u.confidence, u.outside) >= CERTAIN or u.topic in _COURTESIES
+    if topic is not None and u.names_nothing and not certain:
+        return replace(u, intent=FOLLOW_UP, topic=None, in_scope=True)
     if not session.recent or words > SHORT or (clear and not in_general):
         return u
     near = family(library, topic) if topic is not None else frozenset()

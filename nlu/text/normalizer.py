@@ -19,7 +19,7 @@ import yaml
 
 from nlu.text.keys import ENGLISH, decode_telex, decode_vni
 from nlu.text.legacy import decode
-from nlu.text.syllable import is_bare_syllable, is_syllable, place_tone, strip_marks
+from nlu.text.syllable import is_bare_syllable, is_syllable, place_tone, spell, strip_marks
 
 MAX_CHARACTERS: Final = 2000
 """What is read of one message: some 450 syllables; the longest real stories have 150."""
@@ -72,7 +72,7 @@ class Normalizer:
 
     def __init__(self, phrases: Mapping[str, str]) -> None:
         self._phrases = {
-            tuple(_regular(token) for token in key.split()): tuple(place_tone(t) for t in value.split())
+            tuple(_regular(token) for token in key.split()): tuple(spell(place_tone(t)) for t in value.split())
             for key, value in phrases.items()
         }
         self._longest = max((len(key) for key in self._phrases), default=1)
@@ -119,7 +119,7 @@ class Normalizer:
         return None
 
     def _single(self, token: str) -> tuple[str, ...]:
-        repaired = repair_token(token)
+        repaired = spell(repair_token(token))
         return self._phrases.get((repaired,), (repaired,))
 
 
@@ -134,10 +134,10 @@ def read_lexicons(folder: Path) -> dict[str, str]:
 
 @lru_cache(maxsize=50_000)
 def _regular(token: str) -> str:
-    """Unicode repairs of one token: composition, width, invisible characters, case, tone placement."""
+    """Unicode repairs of one token: composition, width, invisible characters, case, tone placement; and i or y."""
     clean = _INVISIBLE.sub("", unicodedata.normalize("NFKC", token)).translate(_LOOKALIKES)
     lowered = unicodedata.normalize("NFC", clean.lower())
-    return lowered if lowered.isascii() else place_tone(_undrawn(lowered))
+    return spell(lowered if lowered.isascii() else place_tone(_undrawn(lowered)))
 
 
 def _undrawn(token: str) -> str:

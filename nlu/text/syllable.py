@@ -6,6 +6,7 @@ carry only sắc or nặng). They serve the Telex and VNI decoders, which may re
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
@@ -100,6 +101,17 @@ def place_tone(syllable: str) -> str:
     if not tone:
         return toneless
     return _with_tone(toneless, tone)
+
+
+_LONE_I: Final = re.compile(r"([hklmst]|qu)([iìíỉĩị])")
+_AS_Y: Final = dict(zip("iìíỉĩị", "yỳýỷỹỵ", strict=True))
+
+
+@lru_cache(maxsize=50_000)
+def spell(syllable: str) -> str:
+    """Return the one spelling of what is written with i or with y ("đăng kí", "đăng ký"): y where nothing else follows."""
+    match = _LONE_I.fullmatch(syllable)
+    return match[1] + _AS_Y[match[2]] if match else syllable
 
 
 def _with_tone(toneless: str, tone: str) -> str:

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.storage.tables import checkpoint
@@ -86,3 +86,19 @@ async def test_urgent_ones_do_not_wait_while_others_take_every_connection(databa
         assert await database.unit(kept("a"), urgent=True) == "a"
     may_end.set()
     assert all(await asyncio.gather(*busy))
+
+
+async def test_a_connection_that_died_while_nobody_used_it_is_replaced(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("a file has no connections that die")
+    monkeypatch.setattr("bot.storage.database.TRUSTED", 0.0)
+    await database.unit(kept("a"))
+    async with database.write() as connection:
+        others = text(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert await connection.scalar(others)
+    assert await database.unit(kept("b")) == "b"
+    assert await names(database) == ["a", "b"]

@@ -99,3 +99,23 @@ def test_composed_and_decomposed_text_read_alike(text: str) -> None:
 
 def test_only_the_head_of_a_huge_text_is_read() -> None:
     assert len(NORMALIZE("khai sinh " * 5000).syllables) <= MAX_CHARACTERS / 4
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("đăng kí", "đăng ký"),
+        ("dang ki", "dang ky"),
+        ("lí lịch", "lý lịch"),
+        ("quí", "quý"),
+        ("kĩ", "kỹ"),
+        ("Mĩ", "mỹ"),
+    ],
+)
+def test_i_and_y_are_one_where_the_country_writes_both(one: str, other: str) -> None:
+    assert NORMALIZE(one).texts == NORMALIZE(other).texts
+
+
+@pytest.mark.parametrize("text", ["phí", "nghỉ", "thì", "đi", "khi", "bị", "chí"])
+def test_i_stays_where_everybody_writes_it(text: str) -> None:
+    assert NORMALIZE(text).texts == [text]
