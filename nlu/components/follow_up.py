@@ -36,6 +36,9 @@ class FollowUpGuard(TrainedComponent):
 
     defaults: ClassVar[dict[str, Any]] = {
         "kept_per_strange_word": 0.2,
+        # A word is strange that fewer follow-ups have, copies counted; where there are only a few of them, that none has.
+        "least": 3,
+        "few": 1000,
         "kept_per_word_more": 0.6,
         "nearly_all": 0.97,
         "spread": 20,
@@ -47,13 +50,15 @@ class FollowUpGuard(TrainedComponent):
 
     def learn(self, training_data: TrainingData) -> None:
         follow_ups = [m for m in training_data.training_examples if m.get(INTENT) == FOLLOW_UP]
-        said = {text for m in follow_ups for text in m.get(NORMALIZED).texts}
+        self.common = _common(training_data.training_examples, self.config["spread"])
+        heard = Counter(text for m in follow_ups for text in set(m.get(NORMALIZED).texts))
+        # What one of very many says may be chance ("nợ", "tắt").
+        least = 1 if len(follow_ups) < self.config["few"] else self.config["least"]
+        said = {text for text, count in heard.items() if count >= least} | self.common
         # A word typed with its marks must be known with them: "hôn" is not the "hơn" of a follow-up.
         self.words = said | {strip_marks(word) for word in said}
         lengths = [len(m.get(NORMALIZED).texts) for m in follow_ups if m.get(CORRUPTED) is None]
         self.longest = int(np.quantile(lengths, self.config["nearly_all"])) if lengths else 0
-
-        self.common = _common(training_data.training_examples, self.config["spread"])
 
     def understand(self, message: Message) -> None:
         named = [(e.start, e.end) for e in message.get(ENTITIES) if e.kind == "place"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.conversation.model import Session
+from bot.conversation.model import AnswerStatus, Session
 from tests.bot.conversation.dialogues import Expected, read
 from tests.builders import MORNING
 
@@ -13,11 +13,22 @@ if TYPE_CHECKING:
     from congdanso.brain import Brain
 
 DIALOGUES = read()
+OTHERS = read("dialogues-others.txt")
+"""By writers who saw none of the training data."""
+LEFT_ALONE = {
+    AnswerStatus.OUT_OF_SCOPE,
+    AnswerStatus.SMALLTALK,
+    AnswerStatus.ACTION_DONE,
+    AnswerStatus.CLARIFIED,
+    AnswerStatus.UNKNOWN,
+    AnswerStatus.HANDED_OVER,
+}
+"""How turns end that are about no service."""
 
 
-def held(brain: Brain) -> list[tuple[Expected, Turn]]:
+def held(brain: Brain, dialogues: list[list[Expected]] = DIALOGUES) -> list[tuple[Expected, Turn]]:
     turns = []
-    for dialogue in DIALOGUES:
+    for dialogue in dialogues:
         session = Session(greeted=True)
         for expected in dialogue:
             turn = brain.answer(expected.text, session, MORNING)
@@ -35,6 +46,34 @@ def test_the_topic_is_kept_changed_and_gone_back_to(brain: Brain) -> None:
     turns = held(brain)
     wrong = [(e.text, e.topic, t.topic) for e, t in turns if t.topic != e.topic]
     assert len(wrong) <= 0.08 * len(turns), wrong
+
+
+def test_the_topic_is_tracked_in_conversations_of_others(brain: Brain) -> None:
+    turns = held(brain, OTHERS)
+    wrong = [
+        (e.text, e.topic, t.topic)
+        for e, t in turns
+        if (t.status not in LEFT_ALONE if e.topic is None else t.topic != e.topic and t.topic not in e.also)
+    ]
+    assert len(turns) >= 400
+    assert len(wrong) <= 0.08 * len(turns), wrong
+
+
+def test_a_child_may_be_whom_the_question_is_about(brain: Brain) -> None:
+    session = brain.answer("làm hộ chiếu cần giấy tờ gì", Session(greeted=True), MORNING).session
+    assert brain.answer("con 4 tuổi thì sao", session, MORNING).topic == "ho-chieu"
+
+
+def test_circumstances_may_turn_to_a_neighbour(brain: Brain) -> None:
+    session = brain.answer("đăng ký tạm trú cần gì", Session(greeted=True), MORNING).session
+    assert brain.answer("hết hạn thì làm thế nào", session, MORNING).topic == "gia-han-tam-tru"
+    assert brain.answer("hết bao nhiêu tiền", session, MORNING).topic == "tam-tru"
+
+
+def test_a_topic_of_before_that_is_named_is_gone_back_to(brain: Brain) -> None:
+    session = brain.answer("khai tử cần giấy gì", Session(greeted=True), MORNING).session
+    session = brain.answer("tiền mai táng được bao nhiêu", session, MORNING).session
+    assert brain.answer("thế cái khai tử phải làm trong mấy ngày", session, MORNING).topic == "khai-tu"
 
 
 def test_the_aspect_is_the_one_asked_for(brain: Brain) -> None:
