@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import random
+import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -49,6 +50,9 @@ NATION_AFTER: Final = 2.0
 """Seconds after the start,"""
 NATION_PAUSE: Final = 0.01
 """and seconds between two steps of reading."""
+SWITCH: Final = 0.0005
+"""Seconds. Measured with twice as many webhooks as can be answered, PostgreSQL: 99 % acknowledged within 154 ms with Python's 5 ms,
+70 with 2 ms, 48 with this; the same throughput."""
 log = logging.getLogger(__name__)
 
 
@@ -177,6 +181,10 @@ class Server:
             await stack.enter_async_context(_background(self.pump.run()))
             # What is loaded stays: looking through it for garbage, again and again, lets everybody wait for a tenth of a second.
             gc.freeze()
+            # A thread that comes back from the database waits so long for the one that computes. Restored for whoever runs us inside.
+            before = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH)
+            stack.callback(sys.setswitchinterval, before)
             yield
 
     async def _delivers(self) -> None:
