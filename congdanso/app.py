@@ -181,7 +181,7 @@ class Server:
             await stack.enter_async_context(_background(self.pump.run()))
             # What is loaded stays: looking through it for garbage, again and again, lets everybody wait for a tenth of a second.
             gc.freeze()
-            # A thread that comes back from the database waits so long for the one that computes. Restored for whoever runs us inside.
+            # A thread that comes back from the database waits so long for the one that computes. Restored at the end.
             before = sys.getswitchinterval()
             sys.setswitchinterval(SWITCH)
             stack.callback(sys.setswitchinterval, before)
