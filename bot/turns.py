@@ -14,14 +14,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from bot import work
 from bot.clock import ZONE, Clock
 from bot.codec import reply_from_json, reply_to_json
 from bot.conversation import takeover
 from bot.conversation.categories import muted_of, stored_of
-from bot.conversation.dialogue import Dialogue, Understand
+from bot.conversation.dialogue import Dialogue
+from bot.conversation.going_on import Understand
 from bot.conversation.linking import Wish, needs
 from bot.conversation.messages import say
 from bot.conversation.model import (
@@ -46,13 +47,13 @@ from bot.conversation.model import (
     Unsubscribed,
     WardChosen,
 )
+from bot.erasure import erase, forget
 from bot.inbox import Stored, store
 from bot.linking import Linking, Stale, leave, share
-from bot.linking import forget as forget_codes
 from bot.messages import ACTS, Incoming, masked
 from bot.storage.database import Database, aware
 from bot.storage.statements import bound, changes
-from bot.storage.tables import DEAD, DONE, conversation, inbox, outbox, review
+from bot.storage.tables import DEAD, DONE, inbox, outbox, review
 from bot.work import Work
 from nlu.understanding import Understanding
 
@@ -496,40 +497,3 @@ def _stored(row: Mapping[str, Any]) -> Leaving:
     due_at = aware(row["next_attempt_at"])
     assert due_at is not None
     return Leaving(row["id"], reply_from_json(row["reply"]), row["attempts"], due_at, row["edits"] or "")
-
-
-def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
-    """Delete what was said in a conversation before a message of the inbox, and its questions for the editors."""
-    connection.execute(delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id < before))
-    connection.execute(
-        delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
-    )
-    connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
-    forget_codes(connection, conversation_id)
-
-
-def forget(connection: Connection, held: Work, until: int) -> datetime | None:
-    """Erase a citizen up to an inbox row, with the messenger's id of them; what they wrote since then begins anew.
-
-    Returns when the conversation, if there still is one, next needs somebody.
-    """
-    here = conversation.c.id == held.conversation_id
-    alone = leave(connection, held.conversation_id, held.row["person"])
-    forget_codes(connection, held.conversation_id)
-    # Locked by the first statement of the unit: a message that is being accepted is either seen here, or begins anew.
-    connection.execute(delete(outbox).where(outbox.c.conversation_id == held.conversation_id))
-    connection.execute(delete(review).where(review.c.conversation_id == held.conversation_id))
-    connection.execute(delete(inbox).where(inbox.c.conversation_id == held.conversation_id, inbox.c.id <= until))
-    later = select(inbox.c.id).where(inbox.c.conversation_id == held.conversation_id).limit(1)
-    if connection.execute(later).scalar_one_or_none() is None:
-        connection.execute(delete(conversation).where(here))
-        return None
-    anew = {
-        "session": Session().as_dict(),
-        "ward": None,
-        "subscribed": False,
-        "consented_at": None,
-        "silent_until": None,
-    }
-    connection.execute(update(conversation).where(here).values(**anew, **alone, chosen_at=None, muted=None))
-    return work.release(connection, held)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final
 
 from bot.conversation import choices, context, linking, links, notices
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
+from bot.conversation.going_on import GoingOn, Understand, switches
 from bot.conversation.messages import catalogue, say
 from bot.conversation.model import (
     HISTORY,
@@ -51,20 +52,6 @@ COMPOSED: Final = 4096
 """Answers that are kept composed."""
 STEPS: Final = frozenset({"c", "p", "n", "o", "r", "x"})
 """Kinds of buttons that are steps of a form, not questions."""
-SWITCH_WORDS: Final = ("con", "the", "vay", "neu")
-SWITCH_FILLERS: Final = frozenset({"con", "the", "vay", "neu", "thi", "sao", "a", "nhi", "ha", "nao"})
-CIRCUMSTANCES: Final = frozenset({"tong-quan", "doi-tuong", "cach-lam"})
-"""What is asked for by "… thì sao"; whoever asks so may be turning to a neighbour of the topic."""
-TURNED: Final = 0.5
-"""Probability from which on that is believed. Measured on three sets of conversations: four were, all rightly."""
-SWITCH_FLOOR: Final = 0.2
-"""A neighbour less probable than this is not what was meant."""
-
-
-class Understand(Protocol):
-    """Asks the language model what a text means."""
-
-    def __call__(self, text: str, /) -> Understanding: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +75,7 @@ class Dialogue:
         self.library = library
         self.places = places
         self._understand = understand
+        self._going_on = GoingOn(library, understand)
         self.actions = Actions(library, places, packs or Packs({}))
         # The same question gets the same answer all day, and there are few of them.
         self._composed = lru_cache(maxsize=COMPOSED)(
@@ -262,12 +250,12 @@ class Dialogue:
 
     def _when_pointing_back(self, m: Moment) -> Turn | None:
         """A topic of before, named or the last but one: "quay lại cái khai sinh lúc nãy"."""
-        if not any(words in m.folded for words in BACK_WORDS) or len(m.folded.split()) > 14:
+        if not any(words in m.folded for words in BACK_WORDS) or len(m.folded.split()) > context.SHORT:
             return None
         u = _given(m)
         if not m.session.recent:
             return _turn(m, say("nothing_before"), AnswerStatus.CLARIFIED)
-        named = self._named_among(m.folded, m.session.recent)
+        named = self._going_on.named_among(m.folded, m.session.recent)
         likely = {a.topic for a in u.alternatives if a.confidence >= OPTION_FLOOR} | {u.topic}
         # A name that several of them share ("cái căn cước") means the one talked about last.
         ranked = [slug for slug in m.session.recent if slug in likely]
@@ -275,22 +263,6 @@ class Dialogue:
         slug = named or (ranked[0] if ranked else (others[0] if others else m.session.recent[0]))
         asked = tuple(a for a in u.aspects if a != "tong-quan")
         return self.tell(m, slug, asked or (("tong-quan",) if named or ranked else ()))
-
-    def _named_among(self, folded: str, slugs: tuple[str, ...]) -> str | None:
-        """The recent topic whose name or everyday name stands in the text, the longest name first, then the latest topic."""
-        names = [
-            (choices.fold(name), -age, slug)
-            for age, slug in enumerate(slugs)
-            if slug in self.library
-            for name in (
-                self.library[slug].label,
-                self.library[slug].title,
-                *self.library[slug].names,
-                slug.replace("-", " "),
-            )
-        ]
-        inside = [(len(name), later, slug) for name, later, slug in names if name and f" {name} " in f" {folded} "]
-        return max(inside)[2] if inside else None
 
     def _when_action_or_smalltalk(self, m: Moment) -> Turn | None:
         u = _given(m)
@@ -319,7 +291,8 @@ class Dialogue:
         """The topic or the aspect of before: "thế lệ phí bao nhiêu?", "còn cấp lại thì sao?"."""
         u = _given(m)
         topic = m.session.topic if m.session.topic in self.library else None
-        if topic is not None and self._switches(m) and (sibling := self._sibling(m, topic)) is not None:
+        going_on = self._going_on
+        if topic is not None and switches(m.said.text) and (sibling := going_on.sibling(u, topic)) is not None:
             asked = tuple(a for a in u.aspects if a in context.explicit_aspects(m.folded))
             carried = (m.session.aspect,) if m.session.aspect else ()
             return self.tell(m, sibling, asked or carried)
@@ -327,59 +300,8 @@ class Dialogue:
             return None
         if topic is None:
             return _turn(m, say("which_topic"), AnswerStatus.CLARIFIED)
-        named = self._named_among(m.folded, m.session.recent)
-        return self.tell(m, named or self._turned_to(m, topic) or topic, u.aspects)
-
-    def _turned_to(self, m: Moment, topic: str) -> str | None:
-        """The neighbour that goes on from a topic under these circumstances: "hết hạn thì sao" behind temporary residence.
-
-        With every name of the topic added, the text must mean the neighbour. Whoever asks for a fee or a place asks no such thing.
-        """
-        u = _given(m)
-        if self._understand is None or not set(u.aspects) <= CIRCUMSTANCES or len(m.folded.split()) > context.SHORT:
-            return None
-        known = self.library[topic]
-        family = context.family(self.library, topic)
-        meant = {
-            reading.topic if reading.in_scope and reading.confidence >= TURNED else None
-            for name in (known.label, *known.names[:1])
-            for reading in (self._understand(f"{m.said.text} {name}"),)
-        }
-        slug = meant.pop() if len(meant) == 1 else None
-        return slug if slug in family and slug in self.library else None
-
-    @staticmethod
-    def _switches(m: Moment) -> bool:
-        """Whether a short text goes over to a neighbour of the topic: "còn …", "thế … thì sao"."""
-        words = m.folded.split()
-        goes_on = "con" in words[:2] and not choices.begins_with_child(m.said.text)
-        return len(words) <= 9 and words[0] in SWITCH_WORDS and (goes_on or "sao" in words[-2:])
-
-    def _sibling(self, m: Moment, topic: str) -> str | None:
-        """The neighbour that a switch most likely means: asked again with the current topic's name added."""
-        u = _given(m)
-        known = self.library[topic]
-        family = context.family(self.library, topic)
-        readings = [u]
-        if self._understand is not None:
-            core = " ".join(w for w in m.said.text.split() if choices.fold(w) not in SWITCH_FILLERS)
-            alone = self._understand(core)
-            if alone.in_scope and alone.topic in self.library and alone.confidence >= context.SURE:
-                return alone.topic if alone.topic != topic else None
-            readings += [alone, *(self._understand(f"{core} {name}") for name in (known.label, *known.names[:1]))]
-        scores: dict[str, float] = {}
-        for reading in readings:
-            for slug, p in (
-                (reading.topic, reading.confidence),
-                *((a.topic, a.confidence) for a in reading.alternatives),
-            ):
-                if slug is not None and slug in self.library and slug != topic:
-                    scores[slug] = scores.get(slug, 0.0) + p * (1.0 if slug in family else 0.25)
-        best = max(scores, key=lambda slug: scores[slug], default=None)
-        certain = u.in_scope and u.topic in self.library and u.confidence >= context.SURE
-        if certain and u.topic != topic:
-            return u.topic
-        return best if best is not None and scores[best] >= SWITCH_FLOOR else None
+        named = going_on.named_among(m.folded, m.session.recent)
+        return self.tell(m, named or going_on.turned_to(u, topic) or topic, u.aspects)
 
     def _when_out_of_scope(self, m: Moment) -> Turn | None:
         u = _given(m)
