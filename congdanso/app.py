@@ -355,7 +355,9 @@ def create(
         """The process is alive."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["operation"])
+    @app.get(
+        "/readyz", tags=["operation"], responses={503: {"description": "A part does not work; which one is told."}}
+    )
     async def readyz() -> JSONResponse:
         """Each part with its state; 503 if one does not work."""
         parts = await server.parts()

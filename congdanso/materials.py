@@ -59,7 +59,16 @@ def router(leaflets: Leaflets) -> APIRouter:
     routes = APIRouter()
 
     @routes.head("/materials/{slug}.pdf", include_in_schema=False)
-    @routes.get("/materials/{slug}.pdf", tags=["materials"])
+    @routes.get(
+        "/materials/{slug}.pdf",
+        tags=["materials"],
+        response_class=Response,
+        responses={
+            200: {"content": {"application/pdf": {}}},
+            304: {"description": "Unchanged since it was fetched."},
+            404: {"description": "No such pack."},
+        },
+    )
     async def leaflet(request: Request, slug: str) -> Response:
         """A pack's leaflet, one A4 page."""
         try:

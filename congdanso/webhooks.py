@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,6 +13,15 @@ from bot.messages import Channels, Incoming, Receipt
 
 Accept = Callable[[Incoming], Awaitable[Any]]
 Note = Callable[[Receipt], Awaitable[Any]]
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Stored, or seen before."},
+    400: {"description": "Not what this messenger sends."},
+    403: {"description": "Not signed with this account's secret."},
+    404: {"description": "No such account here."},
+    413: {"description": "Longer than any message of this messenger."},
+    503: {"description": "It could not be stored in time; it is to be sent again."},
+}
+"""What a webhook answers; the messengers look at nothing but the code."""
 
 
 def webhooks(channels: Channels, accept: Accept, clock: Clock, note: Note | None = None) -> APIRouter:
@@ -23,7 +32,7 @@ def webhooks(channels: Channels, accept: Accept, clock: Clock, note: Note | None
     """
     router = APIRouter(tags=["channels"])
 
-    @router.post("/channels/telegram/{account}/webhook")
+    @router.post("/channels/telegram/{account}/webhook", response_class=Response, responses=ANSWERS)
     async def telegram(account: str, request: Request) -> Response:
         """An update from Telegram."""
         if (found := channels.get("telegram", account)) is None:
@@ -32,7 +41,7 @@ def webhooks(channels: Channels, accept: Accept, clock: Clock, note: Note | None
 
         return await take_webhook(cast("TelegramChannel", found), request, accept, clock)
 
-    @router.post("/channels/zalo-bot/{account}/webhook")
+    @router.post("/channels/zalo-bot/{account}/webhook", response_class=Response, responses=ANSWERS)
     async def zalo_bot(account: str, request: Request) -> Response:
         """An update from the Zalo Bot Platform."""
         if (found := channels.get("zalo-bot", account)) is None:
@@ -41,7 +50,7 @@ def webhooks(channels: Channels, accept: Accept, clock: Clock, note: Note | None
 
         return await take_webhook(cast("ZaloBotChannel", found), request, accept, clock)
 
-    @router.post("/channels/zalo-oa/webhook")
+    @router.post("/channels/zalo-oa/webhook", response_class=Response, responses=ANSWERS)
     async def zalo_oa(request: Request) -> Response:
         """An event from Zalo, for one of the Official Accounts."""
         found = [channels.get(*key) for key in channels.present() if key[0] == "zalo-oa"]

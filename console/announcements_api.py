@@ -42,6 +42,7 @@ Text = Annotated[str, Field(max_length=8_000)]
 Short = Annotated[str, Field(max_length=500)]
 Unit = Annotated[str, Field(max_length=64)]
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"description": "the body is no JSON"},
     401: {"description": "nobody is named"},
     403: {"description": "the form token is missing"},
     409: {"description": "the state does not allow it; both states are named"},

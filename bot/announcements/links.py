@@ -20,7 +20,13 @@ def router(database: Database, note: Note) -> APIRouter:
     """Return the route. `note` tells the analytics, in the same transaction."""
     routes = APIRouter()
 
-    @routes.get("/t/{code}/{number}", tags=["announcements"], response_class=RedirectResponse, status_code=302)
+    @routes.get(
+        "/t/{code}/{number}",
+        tags=["announcements"],
+        response_class=RedirectResponse,
+        status_code=302,
+        responses={404: {"description": "No such link."}},
+    )
     async def link(code: Code, number: Annotated[int, Path(ge=1, le=9)]) -> RedirectResponse:
         """Where a link of an announcement leads."""
 

@@ -95,9 +95,11 @@ def test_the_chat_keeps_every_promise_of_its_description(running: Running) -> No
 
 
 def test_whoever_shows_no_token_breaks_nothing_and_leaves_nothing(running: Running) -> None:
+    """And every answer they get is one that the description names."""
     # With a token from `sessions` in its hands it would be let in.
     said = running.asked(
-        "--exclude-path", "/api/chat/stream", "--exclude-path", "/api/chat/sessions", "--checks", "not_a_server_error"
-    )
+        "--exclude-path", "/api/chat/stream", "--exclude-path", "/api/chat/sessions",
+        "--checks", "not_a_server_error,status_code_conformance",
+    )  # fmt: skip
     assert int(re.findall(r"(\d+) selected", said)[0]) >= 6, "the messengers' webhooks among them"
     assert running.stored() == [0, 0, 0]
