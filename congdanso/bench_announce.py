@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from congdanso.benching import dies_with_parent
+from congdanso.threads import short_turns
 
 ROOT: Final = Path(__file__).parents[1]
 LIMIT: Final = 30
@@ -247,8 +248,9 @@ async def _bot(folder: Path, url: str) -> AsyncIterator[_Bot]:
     pump = Pump(turns, sender)
     pumping = asyncio.create_task(pump.run())
     try:
-        async with deliveries.durable.running():
-            yield _Bot(database, places, deliveries, pump, clock)
+        with short_turns():
+            async with deliveries.durable.running():
+                yield _Bot(database, places, deliveries, pump, clock)
     finally:
         pumping.cancel()
         await asyncio.gather(pumping, return_exceptions=True)
