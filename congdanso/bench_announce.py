@@ -13,7 +13,6 @@ import os
 import platform
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from congdanso.benching import dies_with_parent
+from congdanso.benching import dies_with_parent, ran
 from congdanso.threads import short_turns
 
 ROOT: Final = Path(__file__).parents[1]
@@ -115,16 +114,7 @@ def run(recipients: int, *, quick: bool, say: Say) -> Report:
 def _engine(url: str, number: int) -> dict[str, float]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "bench" / "engine.py"), url, str(number)]
-    done = subprocess.run(
-        command,
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=4 * 3600,
-        preexec_fn=dies_with_parent,
-    )
+    done = ran(command, 4 * 3600, cwd=ROOT, env=environment)
     if done.returncode != 0:
         raise CannotMeasure(f"động cơ gửi dừng: {done.stderr.strip()[-300:]}")
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))

@@ -31,7 +31,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from congdanso.bench_nlu import STOCK, CannotMeasure, stock_python
-from congdanso.benching import Benched, Target, dies_with_parent, quantile
+from congdanso.benching import Benched, Target, dies_with_parent, quantile, ran
 from congdanso.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -380,15 +380,7 @@ def train_peer(python: Path, folder: Path, say: Say) -> Path:
     if not model.is_file():
         say("Huấn luyện trợ lý Rasa gốc (một lần)…")
         command = [str(python), "serve.py", "train", "--data", str(ROOT / "nlu" / "data"), "--out", str(folder)]
-        done = subprocess.run(
-            command,
-            cwd=STOCK,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=6 * 3600,
-            preexec_fn=dies_with_parent,
-        )
+        done = ran(command, 6 * 3600, cwd=STOCK)
         if done.returncode != 0 or not model.is_file():
             raise CannotMeasure(f"Rasa gốc không huấn luyện được: {done.stderr[-500:]}")
     return model

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from congdanso.bench_nlu import ROOT, SEED, CannotMeasure, Say, messages, ours
-from congdanso.benching import dies_with_parent
+from congdanso.benching import ran
 
 FRAMES: Final = ("{} ở {}", "làm {} tại {}", "{} {} cần gì", "hỏi {} {}", "{} ở {} mất bao lâu", "thủ tục {} {}")
 
@@ -38,15 +37,7 @@ def grow(sizes: Sequence[int], folder: Path, say: Say) -> dict[str, float]:
         files = [str(path) for path in synthetic(size, folder)]
         command = [sys.executable, "-c", _TRAIN, str(archive), str(config), *files]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=3 * 3600,
-            preexec_fn=dies_with_parent,
-        )
+        done = ran(command, 3 * 3600, env=environment)
         if done.returncode != 0:
             raise CannotMeasure(f"{size} chủ đề: {done.stderr[-500:]}")
         told = json.loads(done.stdout.strip().splitlines()[-1])

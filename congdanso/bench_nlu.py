@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from congdanso.benching import Benched, Target, dies_with_parent
+from congdanso.benching import Benched, Target, dies_with_parent, ran
 from congdanso.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -123,16 +123,7 @@ def train_stock(python: Path, folder: Path, epochs: int, say: Say) -> tuple[Path
         command = [str(python), "run.py", "train", "--data", str(DATA), "--config", "config.yml"]
         command += ["--out", str(model.parent), "--epochs", str(epochs)]
         quiet = os.environ | {"RASA_TELEMETRY_ENABLED": "false"}
-        done = subprocess.run(
-            command,
-            cwd=STOCK,
-            env=quiet,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=12 * 3600,
-            preexec_fn=dies_with_parent,
-        )
+        done = ran(command, 12 * 3600, cwd=STOCK, env=quiet)
         if done.returncode != 0 or not model.is_file():
             raise CannotMeasure(f"Rasa gốc không huấn luyện được: {done.stderr[-500:]}")
         model.with_name(TOOK).write_text(done.stdout.strip().splitlines()[-1], encoding="utf-8")

@@ -6,9 +6,11 @@ import ctypes
 import os
 import platform
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -82,6 +84,26 @@ def dies_with_parent(core: int | None = None) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if core is not None:
         os.sched_setaffinity(0, {core})
+
+
+def ran(
+    command: Sequence[str], seconds: float, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end and return what it said; it ends with us (see `dies_with_parent`).
+
+    Raises:
+        subprocess.TimeoutExpired: it took more than `seconds`.
+    """
+    return subprocess.run(  # noqa: S603 - our own programs
+        command,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+        preexec_fn=dies_with_parent,
+    )
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -46,10 +46,10 @@ class Augmenter(Component):
     """Adds corrupted copies of every training example, so that the classifiers meet text as it is really typed.
 
     And questions put into one message ("cần giấy tờ gì, mà bao lâu thì xong"): a short one about a topic and a follow-up that asks
-    for something else, so that both aspects are found and the topic stands; or what happened with one or two follow-ups. And
-    fragments ("mất thẻ", "đóng thuế"): few words that
-    several topics share mean each of them as often as it says them, so that whoever writes no more is asked back; they also teach which
-    phrases carry a topic (measured: indirect tellings two points better).
+    for something else, so that both aspects are found and the topic stands; or what happened with one or two follow-ups.
+
+    And fragments ("mất thẻ", "đóng thuế"): few words that several topics share mean each of them as often as it says them, so that
+    whoever writes no more is asked back; they also teach which phrases carry a topic (measured: indirect tellings two points better).
     """
 
     defaults: ClassVar[dict[str, Any]] = {
