@@ -13,6 +13,7 @@ from bot.conversation.model import Session
 from bot.messages import ACTS, Address, Incoming, masked
 from bot.storage.database import Database, aware
 from bot.storage.tables import ACCEPTED, DEAD, DONE, Moment, conversation, inbox
+from bot.storage.units import Priority
 from bot.work import KNOWN, LEASE, Work, new_lease
 
 __all__ = ["ACCEPTED", "DEAD", "DONE", "Stored", "accept", "conversation_of", "store"]
@@ -37,7 +38,7 @@ async def accept(database: Database, incoming: Incoming) -> tuple[int, bool]:
         The conversation's id, and whether the message is new (False: the messenger sent it before).
     """
     safe = masked(incoming)
-    stored = await database.unit(lambda connection: store(connection, safe), urgent=True)
+    stored = await database.unit(lambda connection: store(connection, safe), Priority.URGENT)
     return stored.conversation_id, stored.new
 
 

@@ -54,6 +54,7 @@ from bot.messages import ACTS, Incoming, masked
 from bot.storage.database import Database, aware
 from bot.storage.statements import bound, changes
 from bot.storage.tables import DEAD, DONE, inbox, outbox, review
+from bot.storage.units import Priority
 from bot.work import Work
 from nlu.understanding import Understanding
 
@@ -196,7 +197,7 @@ class Turns:
         safe = masked(incoming)
 
         taker = (self.owner, self._clock()) if take else None
-        return await self._database.unit(lambda connection: store(connection, safe, taker), urgent=True)
+        return await self._database.unit(lambda connection: store(connection, safe, taker), Priority.URGENT)
 
     async def take_ready(self, limit: int = 20) -> list[Work]:
         """Take up to `limit` conversations in hand that have something to do, the longest waiting first."""

@@ -317,13 +317,11 @@ class _Bot:
         return [arrived[chat] - moment for chat, moment in pressed.items() if chat in arrived]
 
     async def _press(self) -> str:
-        from bot.inbox import accept
         from bot.messages import Address, Incoming
 
         self._number += 1
         chat = str(1000 + self._number)
         self._pressed_at = time.monotonic()
         address = Address("telegram", "default", chat)
-        await accept(self._database, Incoming(address, chat, "button", "t:tam-tru:le-phi", self._clock()))
-        self._pump.wake()
+        await self._pump.accept(Incoming(address, chat, "button", "t:tam-tru:le-phi", self._clock()))
         return chat

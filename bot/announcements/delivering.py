@@ -177,6 +177,8 @@ class Run:
             if granted or current is None or self._hold is not None or self._flush_in() <= 0:
                 chosen, seen = await self._turn_over(current, granted)
             for recipient in chosen:
+                # One by one: a burst of requests would stand before an answer's next step.
+                await self._store.database.calm()
                 self._start(channel, recipient, current)
             if granted:
                 unused = (granted - len(chosen)) * (current.message.cost if current is not None else 1)
@@ -211,23 +213,20 @@ class Run:
 
     async def _turn_over(self, current: Current | None, wanted: int) -> tuple[list[Recipient], int]:
         """Write down what is finished, and take what comes next. What is known is not lost to a moment's fault."""
-        if not self._finished and wanted < 1 and self._hold is None:
-            return [], 0
-        finished, self._finished, self._answered_at = self._finished, [], None
-        hold, self._hold = self._hold, None
-        after = self._after.get(current.id, 0) if current is not None else 0
-
-        async def write() -> tuple[list[Recipient], int]:
-            return await self._store.turn_over(
-                self._key, self._owner, finished, current=current, wanted=wanted, after=after, held=hold
-            )
-
         try:
-            chosen, seen = await self._insist(write)
+            if self._finished or self._hold is not None:
+                finished, self._finished, self._answered_at = self._finished, [], None
+                hold, self._hold = self._hold, None
+                await self._insist(partial(self._store.settle, self._key, self._owner, finished, hold))
+            if current is None or wanted < 1:
+                return [], 0
+            after = self._after.get(current.id, 0)
+            take = partial(self._store.next_ones, self._key, self._owner, current, wanted, after)
+            chosen, seen = await self._insist(take)
         except LaneLost:
             self._lost.set()
             raise
-        if current is not None and chosen:
+        if chosen:
             self._after[current.id] = chosen[-1].conversation_id
         return chosen, seen
 

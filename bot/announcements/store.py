@@ -37,7 +37,7 @@ from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, outbox
-from bot.storage.units import as_unit
+from bot.storage.units import Priority, as_unit
 
 _URGENT_FIRST: Final = (announcement.c.urgent_reason.is_(None), announcement.c.id)
 
@@ -111,23 +111,37 @@ class Store(Chores):
         async with self.database.read() as connection:
             return aware((await connection.execute(query)).scalar_one_or_none())
 
-    async def turn_over(  # one transaction for both, since each batch needs both
-        self,
-        key: Lane,
-        owner: str,
-        settled: Sequence[Settled],
-        *,
-        current: Current | None,
-        wanted: int,
-        after: int = 0,
-        held: tuple[datetime, str] | None = None,
-    ) -> tuple[list[Recipient], int]:
-        """Write down what became of attempts, and which ones come next (as `sending`, before any of them leaves).
+    async def settle(
+        self, key: Lane, owner: str, settled: Sequence[Settled], held: tuple[datetime, str] | None = None
+    ) -> None:
+        """Write down what became of attempts.
 
         Args:
-            current: the announcement to take the next ones from.
-            after: only conversations with a greater id.
             held: the messenger asked this account to wait until then, for that reason.
+
+        Raises:
+            LaneLost: another run holds the lane.
+        """
+        hold = {} if held is None else {"held_until": held[0], "held_reason": held[1][:64]}
+
+        async def write(connection: AsyncConnection) -> None:
+            if not await self._fence(connection, key, owner, **hold):
+                raise LaneLost(str(key))
+            if settled:
+                await self._settle(connection, key, settled)
+
+        await self.database.unit(as_unit(write), Priority.BULK)
+
+    async def next_ones(
+        self, key: Lane, owner: str, current: Current, wanted: int, after: int = 0
+    ) -> tuple[list[Recipient], int]:
+        """Take those that come next, as `sending`, before any of them leaves.
+
+        A transaction of its own, not one with `settle`: an answer to a citizen that meets one of them waits for half as long.
+
+        Args:
+            current: the announcement to take them from.
+            after: only conversations with a greater id.
 
         Returns:
             Whom to send to now, and how many were looked at (fewer than wanted: there are no more behind `after`).
@@ -135,30 +149,23 @@ class Store(Chores):
         Raises:
             LaneLost: another run holds the lane.
         """
-        hold = {} if held is None else {"held_until": held[0], "held_reason": held[1][:64]}
 
-        async def turn(connection: AsyncConnection) -> tuple[list[Recipient], int]:
-            if not await self._fence(connection, key, owner, **hold):
+        async def take(connection: AsyncConnection) -> tuple[list[Recipient], int]:
+            if not await self._fence(connection, key, owner):
                 raise LaneLost(str(key))
-            if settled:
-                await self._settle(connection, key, settled)
-            if current is None or wanted < 1:
-                return [], 0
             rows = await self._due(connection, key, current, wanted, after)
             chosen = await self._choose(connection, key, current, rows)
             if chosen:
-                await connection.execute(
-                    update(delivery)
-                    .where(
-                        delivery.c.announcement_id == current.id,
-                        delivery.c.conversation_id.in_([r.conversation_id for r in chosen]),
-                    )
-                    .values(state=DeliveryState.SENDING, at=self._clock())
+                await self._change(
+                    connection,
+                    current,
+                    [r.conversation_id for r in chosen],
+                    state=DeliveryState.SENDING,
+                    at=self._clock(),
                 )
             return chosen, len(rows)
 
-        # Not urgent: between two of these, what citizens wrote is stored and answered.
-        return await self.database.unit(as_unit(turn))
+        return await self.database.unit(as_unit(take), Priority.BULK)
 
     async def fill_outboxes(
         self, key: Lane, owner: str, current: Current, reply: Callable[[str | None], Any], wanted: int

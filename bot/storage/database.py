@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.storage.units import CONNECTIONS, PooledUnits, SharedUnits, Units
+from bot.storage.units import CONNECTIONS, PooledUnits, Priority, SharedUnits, Units
 
 BUSY_TIMEOUT_MS: Final = 15_000
 STATEMENT_TIMEOUT_MS: Final = 30_000
@@ -78,13 +78,13 @@ class Database:
         async with self.engine.connect() as connection:
             yield connection
 
-    async def unit(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
-        """Run a short transaction that may write, as a whole and beside the event loop (see `bot.storage.units`).
+    async def unit(self, work: Callable[[Connection], T], priority: Priority = Priority.USUAL) -> T:
+        """Run a short transaction that may write, as a whole and beside the event loop (see `bot.storage.units`)."""
+        return await self._units.run(work, priority)
 
-        Args:
-            urgent: goes before those that are not: somebody's request waits for it.
-        """
-        return await self._units.run(work, urgent=urgent)
+    async def calm(self) -> None:
+        """Let a conversation that is just being answered go first, for a moment at most."""
+        await self._units.calm()
 
     async def close(self) -> None:
         """Return all connections."""

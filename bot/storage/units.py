@@ -4,6 +4,9 @@ The way of a message is four or five of them, a few statements each. Run stateme
 driver, each statement costs a change of threads; run as a whole, each unit does (docs/adr/0013). On SQLite, which has one
 writer at a time anyway, all units that wait share one transaction, each in a savepoint of its own, so that many messages
 cost one commit to disk. On PostgreSQL each unit is a transaction on a connection of a small pool.
+
+Units of announcements are for nobody who waits. They run alone, and begin when a conversation is not just being answered:
+each step of an answer that meets one would otherwise wait until it ends.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
@@ -33,19 +38,33 @@ CONNECTIONS: Final = 6
 """Units of one process that PostgreSQL works on at the same time,"""
 URGENT: Final = 2
 """and so many of them are kept for urgent ones."""
+CALM: Final = 0.01
+"""Seconds without a unit of a conversation after which none is taken to be in the middle of its answer."""
+PATIENCE: Final = 0.03
+"""Seconds that a unit of bulk waits for that at most: conversations never stop it, however many there are."""
+
+
+class Priority(Enum):
+    """Who waits for a unit."""
+
+    URGENT = auto()
+    """Somebody's request, which is not acknowledged before."""
+    USUAL = auto()
+    """A conversation that is being answered."""
+    BULK = auto()
+    """Nobody: announcements on their way."""
 
 
 class Units(Protocol):
     """Runs units of work until it is closed."""
 
-    async def run(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
+    async def run(self, work: Callable[[Connection], T], priority: Priority = Priority.USUAL) -> T:
         """Run a function in a transaction; it is committed when this returns, rolled back if this raises. A caller that is
         cancelled meanwhile does not learn whether the unit was committed.
-
-        Args:
-            urgent: goes before those that are not: somebody's request waits for it.
-
         """
+
+    async def calm(self) -> None:
+        """Let a conversation that is just being answered go first, for a moment at most."""
 
     def close(self) -> None:
         """Finish what waits, then close the connections."""
@@ -60,18 +79,46 @@ class _Unit:
     error: BaseException | None = None
 
 
-class _Waiting:
-    """Units that wait for the thread, the urgent ones in front."""
+class _Talk:
+    """Knows whether a conversation is being answered: a unit of one runs, or ran a moment ago."""
 
     def __init__(self) -> None:
-        self._urgent: deque[_Unit] = deque()
-        self._others: deque[_Unit] = deque()
+        self._running = 0
+        self._ended = float("-inf")
+
+    async def beside(self, run: Callable[[], Awaitable[T]], priority: Priority) -> T:
+        """Run a unit: one of bulk when it is calm, the others at once."""
+        if priority is Priority.BULK:
+            await self.calm()
+            return await run()
+        self._running += 1
+        try:
+            return await run()
+        finally:
+            self._running -= 1
+            self._ended = time.monotonic()
+
+    async def calm(self) -> None:
+        """Wait for a moment without one, but not longer than bulk may be made to wait."""
+        await asyncio.sleep(0)  # what is ready on the loop goes first in any case
+        until = time.monotonic() + PATIENCE
+        # Calm is that time passes; there is no event of it.
+        while (now := time.monotonic()) < until and (self._running or now - self._ended < CALM):  # noqa: ASYNC110
+            await asyncio.sleep(CALM / 4)
+
+
+class _Waiting:
+    """Units that wait for the thread: the urgent ones in front, those of bulk behind the others, though not for ever."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Priority, deque[_Unit]] = {priority: deque() for priority in Priority}
         self._changed = threading.Condition()
         self._closed = False
+        self._bulk_next = False
 
-    def put(self, unit: _Unit, *, urgent: bool) -> None:
+    def put(self, unit: _Unit, priority: Priority) -> None:
         with self._changed:
-            (self._urgent if urgent else self._others).append(unit)
+            self._queues[priority].append(unit)
             self._changed.notify()
 
     def close(self) -> None:
@@ -82,11 +129,16 @@ class _Waiting:
     def take(self) -> list[_Unit]:
         """Wait for units and return those of the next transaction; none when closed and all are done."""
         with self._changed:
-            while not self._urgent and not self._others and not self._closed:
+            while not any(self._queues.values()) and not self._closed:
                 self._changed.wait()
+            urgent, usual, bulk = (self._queues[priority] for priority in Priority)
+            if bulk and (self._bulk_next or not (urgent or usual)):
+                self._bulk_next = False
+                return [bulk.popleft()]
+            self._bulk_next = bool(bulk)
             return [
                 queue.popleft()
-                for queue, most in ((self._urgent, SHARED), (self._others, BESIDE))
+                for queue, most in ((urgent, SHARED), (usual, BESIDE))
                 for _ in range(min(most, len(queue)))
             ]
 
@@ -97,16 +149,24 @@ class SharedUnits:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting = _Waiting()
+        self._talk = _Talk()
         self._thread: threading.Thread | None = None
 
-    async def run(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
+    async def run(self, work: Callable[[Connection], T], priority: Priority = Priority.USUAL) -> T:
         """Run a function in a transaction (see `Units.run`)."""
+        return await self._talk.beside(partial(self._run, work, priority), priority)
+
+    async def calm(self) -> None:
+        """Let a conversation go first (see `Units.calm`)."""
+        await self._talk.calm()
+
+    async def _run(self, work: Callable[[Connection], T], priority: Priority) -> T:
         loop = asyncio.get_running_loop()
         unit = _Unit(work, loop, loop.create_future())
         if self._thread is None:
             self._thread = threading.Thread(target=self._go, name="units", daemon=True)
             self._thread.start()
-        self._waiting.put(unit, urgent=urgent)
+        self._waiting.put(unit, priority)
         value: T = await unit.future
         return value
 
@@ -147,9 +207,17 @@ class PooledUnits:
         self._engine = engine
         self._threads = ThreadPoolExecutor(connections - URGENT, thread_name_prefix="units")
         self._urgent = ThreadPoolExecutor(URGENT, thread_name_prefix="urgent-units")
+        self._talk = _Talk()
 
-    async def run(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
+    async def run(self, work: Callable[[Connection], T], priority: Priority = Priority.USUAL) -> T:
         """Run a function in a transaction (see `Units.run`)."""
+        return await self._talk.beside(partial(self._run, work, priority), priority)
+
+    async def calm(self) -> None:
+        """Let a conversation go first (see `Units.calm`)."""
+        await self._talk.calm()
+
+    async def _run(self, work: Callable[[Connection], T], priority: Priority) -> T:
 
         def alone() -> T:
             for pause in AGAIN:
@@ -164,7 +232,7 @@ class PooledUnits:
             with self._engine.begin() as connection:
                 return work(connection)
 
-        threads = self._urgent if urgent else self._threads
+        threads = self._urgent if priority is Priority.URGENT else self._threads
         return await asyncio.get_running_loop().run_in_executor(threads, alone)
 
     def close(self) -> None:

@@ -200,7 +200,8 @@ async def test_what_was_on_its_way_when_a_process_died_is_uncertain_and_not_repe
     store = village.store
     assert await store.acquire(TELEGRAM, "dead")
     current = await store.pick(TELEGRAM)
-    chosen, _ = await store.turn_over(TELEGRAM, "dead", [], current=current, wanted=2)
+    assert current is not None
+    chosen, _ = await store.next_ones(TELEGRAM, "dead", current, 2)
     assert [r.conversation_id for r in chosen] == people[:2]
     # Nothing more is heard of it; its lease ends.
     village.clock.pass_(seconds=20)
@@ -217,12 +218,15 @@ async def test_a_process_that_was_only_slow_finds_its_lane_lost_and_writes_nothi
     store = village.store
     assert await store.acquire(TELEGRAM, "slow")
     current = await store.pick(TELEGRAM)
-    await store.turn_over(TELEGRAM, "slow", [], current=current, wanted=1)
+    assert current is not None
+    await store.next_ones(TELEGRAM, "slow", current, 1)
     assert not await store.acquire(TELEGRAM, "eager"), "the lease still holds"
     village.clock.pass_(seconds=20)
     assert await store.acquire(TELEGRAM, "eager")
     with pytest.raises(LaneLost):
-        await store.turn_over(TELEGRAM, "slow", [], current=current, wanted=1)
+        await store.next_ones(TELEGRAM, "slow", current, 1)
+    with pytest.raises(LaneLost):
+        await store.settle(TELEGRAM, "slow", [])
     assert not await store.renew(TELEGRAM, "slow")
     await store.release(TELEGRAM, "slow")
     assert await store.holder(TELEGRAM) == "eager"

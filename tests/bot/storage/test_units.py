@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.storage.tables import checkpoint
+from bot.storage.units import Priority
 
 pytestmark = pytest.mark.anyio
 
@@ -69,12 +70,44 @@ async def test_urgent_ones_go_before_those_that_wait_longer(database: Database) 
     first = asyncio.ensure_future(database.unit(long))
     await asyncio.sleep(0.05)
     others = [asyncio.ensure_future(database.unit(kept(f"other-{i}", order))) for i in range(5)]
-    urgent = [asyncio.ensure_future(database.unit(kept(f"urgent-{i}", order), urgent=True)) for i in range(3)]
+    urgent = [asyncio.ensure_future(database.unit(kept(f"urgent-{i}", order), Priority.URGENT)) for i in range(3)]
     await asyncio.sleep(0)
     may_end.set()
     await asyncio.gather(first, *others, *urgent)
     assert order[:3] == ["urgent-0", "urgent-1", "urgent-2"]
     assert order[3:] == [f"other-{i}" for i in range(5)]
+
+
+async def test_bulk_goes_behind_conversations_but_is_not_stopped_by_them(database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL has a connection for each of them")
+    order: list[str] = []
+    may_end = threading.Event()
+    first = asyncio.ensure_future(database.unit(lambda _: may_end.wait(20)))
+    bulk = [asyncio.ensure_future(database.unit(kept(f"bulk-{i}", order), Priority.BULK)) for i in range(2)]
+    await asyncio.sleep(0.2)
+    usual = [asyncio.ensure_future(database.unit(kept(f"usual-{i}", order))) for i in range(6)]
+    await asyncio.sleep(0)
+    may_end.set()
+    await asyncio.gather(first, *bulk, *usual)
+    assert order == ["usual-0", "usual-1", "bulk-0", "usual-2", "usual-3", "bulk-1", "usual-4", "usual-5"]
+
+
+async def test_bulk_does_not_begin_in_the_middle_of_an_answer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.storage.units.PATIENCE", 20.0)
+    order: list[str] = []
+    may_end = threading.Event()
+    answer = asyncio.ensure_future(database.unit(lambda _: may_end.wait(20)))
+    bulk = asyncio.ensure_future(database.unit(kept("bulk", order), Priority.BULK))
+    await asyncio.sleep(0.2)
+    may_end.set()
+    await answer
+    # The next step of the same answer: what lies between two steps is shorter than what counts as calm.
+    await database.unit(kept("answer", order))
+    await bulk
+    assert order == ["answer", "bulk"]
 
 
 async def test_urgent_ones_do_not_wait_while_others_take_every_connection(database: Database) -> None:
@@ -83,7 +116,7 @@ async def test_urgent_ones_do_not_wait_while_others_take_every_connection(databa
     may_end = threading.Event()
     busy = [asyncio.ensure_future(database.unit(lambda _: may_end.wait(20))) for _ in range(20)]
     async with asyncio.timeout(10):
-        assert await database.unit(kept("a"), urgent=True) == "a"
+        assert await database.unit(kept("a"), Priority.URGENT) == "a"
     may_end.set()
     assert all(await asyncio.gather(*busy))
 
