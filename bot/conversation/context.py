@@ -15,7 +15,7 @@ from bot.conversation.model import Session
 from content.library import Library
 from nlu.understanding import FOLLOW_UP, OUT_OF_SCOPE, Alternative, Understanding
 
-SURE: Final = 0.65
+SURE: Final = 0.6
 """A text that names its own topic this clearly needs no help from the topic before. Measured with .5 to .8: best from .6 to .7."""
 CONTINUES: Final = 6.0
 """A question without a topic is so many times as likely right behind an answer as at the start."""
@@ -25,6 +25,8 @@ STAYS: Final = 10.0
 """The topic just talked about is so many times as likely as any other,"""
 NEIGHBOUR: Final = 2.5
 """and one that the library names as similar to it, or as its next step, so many times."""
+LEAST: Final = 0.2
+"""What is refused by itself stays so where the conversation makes nothing likelier than this."""
 LEAVING: Final = 4.0
 """A "chào" behind an answer is a farewell rather than a greeting."""
 IN_GENERAL: Final = frozenset({"nop-ho-so-truc-tuyen", "phi-khi-nop-truc-tuyen", "nop-ho-so-o-dau"})
@@ -104,7 +106,7 @@ def weighed(understanding: Understanding, session: Session, library: Library) ->
     if total <= 0:
         return u
     best = max(scores, key=lambda name: scores[name])
-    if best == OUT_OF_SCOPE:
+    if best == OUT_OF_SCOPE or (not u.in_scope and scores[best] < LEAST * total):
         return u
     ranked = sorted((s for s in named if s != best), key=lambda slug: -scores[slug])
     return replace(

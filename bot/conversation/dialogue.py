@@ -38,6 +38,8 @@ CLARIFY_BELOW: Final = 0.45
 """Below this probability the bot asks back instead of answering …"""
 CLARIFY_RATIO: Final = 0.45
 """… or when the second topic is more than so many times as likely as the first: "sang tên" may be the car's or the land's."""
+FULLER_RATIO: Final = 0.65
+"""Likewise of a text that says more than a few words: who told so much seldom left it open."""
 STAY_RATIO: Final = 0.35
 """The topic just talked about, so many times as likely as the likeliest, is not asked back about."""
 OPTION_FLOOR: Final = 0.03
@@ -46,7 +48,7 @@ OPTIONS: Final = 4
 NAMED: Final = 0.15
 """An offered topic of this probability is named by the answer."""
 ANSWER_WORDS: Final = 6
-"""Words of an answer to "which of these"; a longer text is a new question."""
+"""Words of an answer to "which of these"; a longer text is a new question, and says what it is about."""
 BACK_WORDS: Final = ("luc nay", "hoi nay", "ban nay", "vua nay", "quay lai", "tro lai", "luc truoc", "cai truoc")
 COMPOSED: Final = 4096
 """Answers that are kept composed."""
@@ -292,6 +294,8 @@ class Dialogue:
         u = _given(m)
         topic = m.session.topic if m.session.topic in self.library else None
         going_on = self._going_on
+        if topic is not None and going_on.is_case_of(u, topic):
+            return self.tell(m, topic, u.aspects)
         if topic is not None and switches(m.said.text) and (sibling := going_on.sibling(u, topic)) is not None:
             asked = tuple(a for a in u.aspects if a in context.explicit_aspects(m.folded))
             carried = (m.session.aspect,) if m.session.aspect else ()
@@ -330,7 +334,8 @@ class Dialogue:
         likely = [(slug, p) for slug, p in ranked if slug is not None and slug in self.library and p >= OPTION_FLOOR]
         if not likely:
             return self._unknown(m)
-        clear = likely[0][1] >= CLARIFY_BELOW and (len(likely) < 2 or likely[1][1] <= CLARIFY_RATIO * likely[0][1])
+        ratio = CLARIFY_RATIO if len(m.folded.split()) <= ANSWER_WORDS else FULLER_RATIO
+        clear = likely[0][1] >= CLARIFY_BELOW and (len(likely) < 2 or likely[1][1] <= ratio * likely[0][1])
         if clear or len(likely) < 2:
             return None
         here = next((p for slug, p in likely if slug == m.session.topic), 0.0)

@@ -53,19 +53,26 @@ class GoingOn:
     def turned_to(self, u: Understanding, topic: str) -> str | None:
         """The neighbour that goes on from a topic under these circumstances: "hết hạn thì sao" behind temporary residence.
 
-        With every name of the topic added, the text must mean the neighbour. Whoever asks for a fee or a place asks no such thing.
+        Whoever asks for a fee or a place asks no such thing.
         """
-        if self._understand is None or not set(u.aspects) <= CIRCUMSTANCES or len(u.text.split()) > context.SHORT:
+        if not set(u.aspects) <= CIRCUMSTANCES and not what_if(u.text):
+            return None
+        slug = self._meant_beside(u, topic)
+        return slug if slug in context.family(self.library, topic) and slug in self.library else None
+
+    def is_case_of(self, u: Understanding, topic: str) -> bool:
+        """Say whether a child's case that is told is one of the topic: "con 4 tuổi thì sao" behind passports."""
+        child = choices.begins_with_child(u.text) and what_if(u.text)
+        return child and self._meant_beside(u, topic) == topic
+
+    def _meant_beside(self, u: Understanding, topic: str) -> str | None:
+        """What a short text means with the topic's name added: with the name that makes it surest."""
+        if self._understand is None or len(u.text.split()) > context.SHORT:
             return None
         known = self.library[topic]
-        family = context.family(self.library, topic)
-        meant = {
-            reading.topic if reading.in_scope and reading.confidence >= TURNED else None
-            for name in (known.label, *known.names[:1])
-            for reading in (self._understand(f"{u.text} {name}"),)
-        }
-        slug = meant.pop() if len(meant) == 1 else None
-        return slug if slug in family and slug in self.library else None
+        readings = [self._understand(f"{u.text} {name}") for name in (known.label, *known.names[:1])]
+        surest = max(readings, key=lambda reading: reading.confidence)
+        return surest.topic if surest.in_scope and surest.confidence >= TURNED else None
 
     def sibling(self, u: Understanding, topic: str) -> str | None:
         """The neighbour that a switch most likely means: asked again with the current topic's name added."""
@@ -91,6 +98,11 @@ class GoingOn:
         if certain and u.topic != topic:
             return u.topic
         return best if best is not None and scores[best] >= SWITCH_FLOOR else None
+
+
+def what_if(text: str) -> bool:
+    """Say whether a text only tells circumstances and asks what then: "hết hạn thì sao"."""
+    return choices.fold(text).split()[-2:] == ["thi", "sao"]
 
 
 def switches(text: str) -> bool:

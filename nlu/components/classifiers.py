@@ -154,10 +154,8 @@ class AspectClassifier(TrainedComponent):
         "threshold": 0.55,
         "one_more": 0.5,
         "frame_weight": 0.8,
-        # How much the parts of a long message count beside its whole; and how sure whole and end must be that it asks for nothing
-        # special, for that to stand.
-        "parts": 0.65,
-        "surely_general": 0.7,
+        # How much the parts of a long message count beside its whole, in log-odds: a part that is sure outweighs a whole that is not.
+        "parts": 0.6,
         # Corrupted copies that teach nothing about aspects: "mixed" leaves marks out as well.
         "left_out": ["no_accents"],
     }
@@ -202,25 +200,27 @@ class AspectClassifier(TrainedComponent):
             return
         readings = _readings(message)
         frames = [self.frames.row(part) for _, part in readings]
-        scores = [
-            linear.sigmoid(self.words.logits(*row) + self.asked.logits(columns, values))
+        odds = [
+            self.words.logits(*row) + self.asked.logits(columns, values)
             for (row, _), (columns, values, _) in zip(readings, frames, strict=True)
         ]
-        chosen = self._choose(self._together(scores).tolist())
+        chosen = self._choose(linear.sigmoid(self._together(odds)).tolist())
         if len(chosen) > 1:
             chosen = self._in_order(chosen, *frames[0], len(readings[0][1]))
         message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen], add_to_output=True)
 
-    def _together(self, scores: list[Floats]) -> Floats:
-        """One score an aspect, from those of the whole message and then of its parts, if it has any."""
-        whole, *parts = scores
+    def _together(self, odds: list[Floats]) -> Floats:
+        """One logit an aspect, from those of the whole message and then of its parts, if it has any.
+
+        Something special is asked for if any part asks for it, nothing special if no part does.
+        """
+        whole, *parts = odds
         if not parts:
             return whole
-        even = (whole + parts[-1]) / 2
-        if even[GENERAL] >= self.config["surely_general"] and even.argmax() == GENERAL:
-            return even
+        told = np.max(parts, axis=0)
+        told[GENERAL] = min(part[GENERAL] for part in parts)
         share = np.float32(self.config["parts"])
-        together: Floats = (1 - share) * whole + share * np.max(parts, axis=0)
+        together: Floats = (1 - share) * whole + share * told
         return together
 
     def _choose(self, scores: list[float]) -> list[int]:
