@@ -31,6 +31,7 @@ from bot.messages import (
     Transient,
 )
 from bot.pace import Paces
+from bot.relocation import relocate
 from bot.storage.database import Database
 from bot.storage.tables import channel_account, conversation, outbox
 from bot.turns import Leaving
@@ -102,7 +103,9 @@ class Sender:
             outcome = await self._attempt(held, chat, reply)
             if isinstance(outcome, Moved):
                 chat = outcome.chat
-                await self._write(held, reply, outcome, last=False)
+                if not await self._follow(held, chat):
+                    await self._database.unit(lambda connection: work.release(connection, held))
+                    return self._clock()
                 outcome = await self._attempt(held, chat, reply)
             goes_on = self._goes_on(reply, outcome)
             last = not goes_on or place == len(leaving) - 1
@@ -145,6 +148,15 @@ class Sender:
             if self._throttle is not None:
                 self._throttle.took(*key, began)
 
+    async def _follow(self, held: Work, chat: str) -> bool:
+        """Note that a chat has a new id; False if what is to leave went to the conversation that is there already."""
+        now = self._clock()
+
+        def unit(connection: Connection) -> bool:
+            return relocate(connection, held.conversation_id, chat, now) == held.conversation_id
+
+        return await self._database.unit(unit)
+
     def _account_waits(self, held: Work) -> timedelta:
         """How long the account has to wait, whichever process was told so."""
         key = (held.address.channel, held.address.account)
@@ -184,12 +196,9 @@ class Sender:
                 case RetryAfter(seconds):
                     until = now + timedelta(seconds=seconds)
                     connection.execute(_HOLD, {"on": key[0], "of": key[1], "until": until})
-                case Moved(chat):
-                    where = conversation.c.id == held.conversation_id
-                    connection.execute(update(conversation).where(where).values(chat=chat))
                 case ContactStopped(reason):
                     where = conversation.c.id == held.conversation_id
-                    connection.execute(update(conversation).where(where).values(stopped_at=now, subscribed=False))
+                    connection.execute(update(conversation).where(where).values(stopped_at=now))
                     rest = (outbox.c.conversation_id == held.conversation_id) & outbox.c.state.in_(work.OPEN)
                     connection.execute(update(outbox).where(rest).values(state="failed", reason=reason[:200]))
             return work.release(connection, held) if last else None

@@ -346,7 +346,7 @@ class Turns:
                 if one.row["kind"] in ACTS:
                     values |= {"stopped_at": None}
                 if one.row["kind"] == "stopped":
-                    values |= {"stopped_at": now, "subscribed": False}
+                    values |= {"stopped_at": now}
                 chosen: dict[str, Any] = {}
                 for effect in one.turn.effects:
                     chosen |= self._apply(connection, effect, one.row, one.turn, now, held)
