@@ -20,11 +20,13 @@ from bot.messages import (
     Channels,
     ContactStopped,
     Corrects,
+    Counts,
     LeftForPickup,
     Misconfigured,
     Moved,
     Outcome,
     OutsideWindow,
+    Paced,
     Rejected,
     RetryAfter,
     Sent,
@@ -51,8 +53,8 @@ log = logging.getLogger(__name__)
 class Throttle(Protocol):
     """What replies share with everything else that leaves through an account."""
 
-    async def reply(self, channel: str, account: str) -> None:
-        """Wait until a reply may leave, and count it."""
+    async def reply(self, channel: str, account: str, cost: int = 1) -> None:
+        """Wait until a reply of so many requests may leave, and count it."""
 
     def now(self) -> float:
         """The throttle's own time."""
@@ -123,12 +125,14 @@ class Sender:
             return timedelta(seconds=BROKEN)
         if (wait := self._account_waits(held)) > timedelta():
             return wait
-        pace = getattr(channel, "pace", None)
-        if pace is not None and (wait := self._paces.take((*key, chat), pace(chat))) > timedelta():
-            return wait
+        cost = channel.cost(chat, reply.reply) if isinstance(channel, Counts) else 1
+        if isinstance(channel, Paced):
+            where, pace = channel.pace(chat)
+            if (wait := self._paces.take((*key, where), pace, cost)) > timedelta():
+                return wait
         began = 0.0
         if self._throttle is not None:
-            await self._throttle.reply(*key)
+            await self._throttle.reply(*key, cost)
             self._throttle.leaves(*key)
             began = self._throttle.now()
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import insert, select
 
 from bot import work
+from bot.announcements.rates import RateLimiter
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.messages import (
@@ -26,6 +28,7 @@ from bot.messages import (
     Sent,
     Transient,
 )
+from bot.pace import Pace
 from bot.sender import MAX_ATTEMPTS, Sender
 from bot.storage.database import Database
 from bot.storage.tables import conversation, outbox
@@ -214,6 +217,36 @@ async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(
     channel = FakeChannel(outcomes=[Sent("9")])
     await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một"]
+
+
+@dataclass
+class Counting(FakeChannel):
+    """A channel whose replies take three messages each, in a chat that takes four at once and one each second."""
+
+    def cost(self, chat: str, reply: Reply) -> int:
+        return 3
+
+    def pace(self, chat: str) -> tuple[str, Pace]:
+        return chat, Pace(timedelta(seconds=1), burst=4)
+
+
+async def test_a_reply_of_several_messages_counts_as_so_many(database: Database, clock: Clock) -> None:
+    conversation_id, _ = await queue(database, clock, "một", "hai")
+    channel = Counting()
+    counted: list[int] = []
+
+    class Limiter(RateLimiter):
+        async def reply(self, channel: str, account: str, cost: int = 1) -> None:
+            counted.append(cost)
+            await super().reply(channel, account, cost)
+
+    sends = Sender(database, channel.channels(), clock=clock, rng=random.Random(1), throttle=Limiter())
+    await send(sends, database, conversation_id, clock)
+    assert [text for _, text in channel.sent] == ["một"]
+    clock.pass_(seconds=2)
+    await send(sends, database, conversation_id, clock)
+    assert [text for _, text in channel.sent] == ["một", "hai"]
+    assert counted == [3, 3]
 
 
 @dataclass
