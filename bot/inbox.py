@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Insert, RowMapping, Update, bindparam, case, update
@@ -17,6 +17,9 @@ from bot.storage.units import Priority
 from bot.work import KNOWN, LEASE, Work, new_lease
 
 __all__ = ["ACCEPTED", "DEAD", "DONE", "Stored", "accept", "conversation_of", "store"]
+
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""When somebody was seen who has not turned to us yet: an officer wrote to them first, and no messenger's window is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
     Args:
         taker: name of a process and the time now: take the conversation in hand for it, if nothing else waits in it.
     """
-    row = _conversation(connection, safe.address, safe.received_at)
+    row = _conversation(connection, safe.address, safe.received_at, safe.received_at if safe.kind in ACTS else NEVER)
     lease = new_lease(taker[0]) if taker is not None and _is_idle(row, taker[1]) else None
     message = {
         "conversation_id": row["id"],
@@ -85,11 +88,15 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
 
 def conversation_of(connection: Connection, address: Address, now: datetime) -> int:
     """Return the id of the conversation at an address, made if it is new."""
-    return int(_conversation(connection, address, now)["id"])
+    return int(_conversation(connection, address, now, now)["id"])
 
 
-def _conversation(connection: Connection, address: Address, now: datetime) -> RowMapping:
-    """Return the conversation at an address, made if it is new, and locked for the rest of the transaction."""
+def _conversation(connection: Connection, address: Address, now: datetime, seen: datetime) -> RowMapping:
+    """Return the conversation at an address, made if it is new, and locked for the rest of the transaction.
+
+    Args:
+        seen: when the citizen last turned to us, if it is new.
+    """
     values = {
         "channel": address.channel,
         "account": address.account,
@@ -97,7 +104,7 @@ def _conversation(connection: Connection, address: Address, now: datetime) -> Ro
         "session": _FRESH,
         "subscribed": False,
         "created_at": now,
-        "last_seen_at": now,
+        "last_seen_at": seen,
     }
     return connection.execute(_STATEMENTS[connection.dialect.name]["conversation"], values).mappings().one()
 

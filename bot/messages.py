@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
 
 from bot.conversation.model import Reply
+from bot.pace import Pace
 from nlu import personal
 
 MAX_TEXT: Final = 4000
 """Characters kept of one message; what is longer was pasted, not asked."""
-ACTS: Final = frozenset({"text", "button", "opened", "resumed", "unsupported"})
+ACTS: Final = frozenset({"text", "captioned", "button", "opened", "resumed", "unsupported"})
 """Kinds by which a citizen turns to us; only these count as having been seen, and as coming back."""
 
 
@@ -29,8 +30,9 @@ class Address:
 class Incoming:
     """One thing a citizen did, as a channel's `parse` reads it. `update_id` is unique within the channel account.
 
-    `kind` is one of `ACTS`, or stopped (left the bot), withdrawn (asks that everything about them be erased), taken_over (a
-    human officer wrote to them with the messenger's own tool). `text` is a text, a button's payload, or the payload of a link.
+    `kind` is one of `ACTS` (captioned: a text written with a picture or a file, which is not looked at), or stopped (left the
+    bot), withdrawn (asks that everything about them be erased), taken_over (a human officer wrote to them with the messenger's
+    own tool). `text` is a text, a button's payload, or the payload of a link.
     `received_at` is when it happened where the messenger says so.
     """
 
@@ -50,7 +52,7 @@ def masked(incoming: Incoming) -> Incoming:
     if incoming.kind in ("opened", "button"):
         # Our own payloads hold no personal number; whoever wrote one into a link or an old button did not mean us.
         return replace(incoming, text="") if personal.mask(incoming.text)[1] else incoming
-    if incoming.kind != "text":
+    if incoming.kind not in ("text", "captioned"):
         return incoming
     text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in incoming.text[: MAX_TEXT * 2])
     safe, kinds = personal.mask(text)
@@ -63,6 +65,13 @@ def masked(incoming: Incoming) -> Incoming:
         tuple(k for k in kinds if k in personal.REFUSED),
         len(incoming.text) > MAX_TEXT,
     )
+
+
+def asks(caption: str) -> bool:
+    """Whether what was written with a picture or a file is to be answered. What gives a personal number away is not: then
+    the picture is most likely of the card, and what to do about that is said instead.
+    """
+    return any(c.isalnum() for c in caption) and not personal.mask(caption)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +189,22 @@ class Corrects(Protocol):
 
     async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
         """Replace a message; `Rejected` if that is not possible (any more)."""
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """A channel account whose replies may take several messages. Of others, each takes one."""
+
+    def cost(self, chat: str, reply: Reply) -> int:
+        """Return how many messages sending a reply now takes: what the chat has of it already is not counted."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A channel account whose messenger limits how fast one chat may be written to."""
+
+    def pace(self, chat: str) -> tuple[str, Pace]:
+        """Return what the messenger counts as the chat, and how fast it may be written to."""
 
 
 class Channels:

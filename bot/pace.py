@@ -35,8 +35,11 @@ class Paces:
         self._clock = clock
         self._chats: OrderedDict[Hashable, _Chat] = OrderedDict()
 
-    def take(self, chat: Hashable, pace: Pace | None) -> timedelta:
-        """Count a message that leaves now; or return how long it has to wait, and count nothing."""
+    def take(self, chat: Hashable, pace: Pace | None, messages: int = 1) -> timedelta:
+        """Count messages that leave now together; or return how long they have to wait, and count nothing.
+
+        More than a burst leave when a whole burst may, and what comes after them waits for the rest, too.
+        """
         if pace is None:
             return timedelta()
         now = self._clock()
@@ -45,10 +48,11 @@ class Paces:
         if known is not None:
             left = min(left, known.left + max(timedelta(), now - known.at) / pace.every)
         wait = timedelta()
-        if left >= 1:
-            left -= 1
+        wanted = min(messages, pace.burst)
+        if left >= wanted:
+            left -= messages
         else:
-            wait = pace.every * (1 - left)
+            wait = pace.every * (wanted - left)
         self._chats[chat] = _Chat(left, now)
         while len(self._chats) > REMEMBERED:
             self._chats.popitem(last=False)

@@ -20,17 +20,20 @@ from bot.messages import (
     Channels,
     ContactStopped,
     Corrects,
+    Counts,
     LeftForPickup,
     Misconfigured,
     Moved,
     Outcome,
     OutsideWindow,
+    Paced,
     Rejected,
     RetryAfter,
     Sent,
     Transient,
 )
 from bot.pace import Paces
+from bot.relocation import relocate
 from bot.storage.database import Database
 from bot.storage.tables import channel_account, conversation, outbox
 from bot.turns import Leaving
@@ -50,8 +53,8 @@ log = logging.getLogger(__name__)
 class Throttle(Protocol):
     """What replies share with everything else that leaves through an account."""
 
-    async def reply(self, channel: str, account: str) -> None:
-        """Wait until a reply may leave, and count it."""
+    async def reply(self, channel: str, account: str, cost: int = 1) -> None:
+        """Wait until a reply of so many requests may leave, and count it."""
 
     def now(self) -> float:
         """The throttle's own time."""
@@ -102,7 +105,9 @@ class Sender:
             outcome = await self._attempt(held, chat, reply)
             if isinstance(outcome, Moved):
                 chat = outcome.chat
-                await self._write(held, reply, outcome, last=False)
+                if not await self._follow(held, chat):
+                    await self._database.unit(lambda connection: work.release(connection, held))
+                    return self._clock()
                 outcome = await self._attempt(held, chat, reply)
             goes_on = self._goes_on(reply, outcome)
             last = not goes_on or place == len(leaving) - 1
@@ -120,12 +125,14 @@ class Sender:
             return timedelta(seconds=BROKEN)
         if (wait := self._account_waits(held)) > timedelta():
             return wait
-        pace = getattr(channel, "pace", None)
-        if pace is not None and (wait := self._paces.take((*key, chat), pace(chat))) > timedelta():
-            return wait
+        cost = channel.cost(chat, reply.reply) if isinstance(channel, Counts) else 1
+        if isinstance(channel, Paced):
+            where, pace = channel.pace(chat)
+            if (wait := self._paces.take((*key, where), pace, cost)) > timedelta():
+                return wait
         began = 0.0
         if self._throttle is not None:
-            await self._throttle.reply(*key)
+            await self._throttle.reply(*key, cost)
             self._throttle.leaves(*key)
             began = self._throttle.now()
         try:
@@ -144,6 +151,15 @@ class Sender:
         finally:
             if self._throttle is not None:
                 self._throttle.took(*key, began)
+
+    async def _follow(self, held: Work, chat: str) -> bool:
+        """Note that a chat has a new id; False if what is to leave went to the conversation that is there already."""
+        now = self._clock()
+
+        def unit(connection: Connection) -> bool:
+            return relocate(connection, held.conversation_id, chat, now) == held.conversation_id
+
+        return await self._database.unit(unit)
 
     def _account_waits(self, held: Work) -> timedelta:
         """How long the account has to wait, whichever process was told so."""
@@ -184,12 +200,9 @@ class Sender:
                 case RetryAfter(seconds):
                     until = now + timedelta(seconds=seconds)
                     connection.execute(_HOLD, {"on": key[0], "of": key[1], "until": until})
-                case Moved(chat):
-                    where = conversation.c.id == held.conversation_id
-                    connection.execute(update(conversation).where(where).values(chat=chat))
                 case ContactStopped(reason):
                     where = conversation.c.id == held.conversation_id
-                    connection.execute(update(conversation).where(where).values(stopped_at=now, subscribed=False))
+                    connection.execute(update(conversation).where(where).values(stopped_at=now))
                     rest = (outbox.c.conversation_id == held.conversation_id) & outbox.c.state.in_(work.OPEN)
                     connection.execute(update(outbox).where(rest).values(state="failed", reason=reason[:200]))
             return work.release(connection, held) if last else None

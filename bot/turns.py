@@ -17,10 +17,11 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Connection, insert, update
 
 from bot import work
+from bot.blame import Unwritten, blamed
 from bot.clock import ZONE, Clock
 from bot.codec import reply_from_json, reply_to_json
 from bot.conversation import takeover
-from bot.conversation.categories import muted_of, stored_of
+from bot.conversation.categories import stored_of
 from bot.conversation.dialogue import Dialogue
 from bot.conversation.going_on import Understand
 from bot.conversation.linking import Wish, needs
@@ -48,6 +49,7 @@ from bot.conversation.model import (
     WardChosen,
 )
 from bot.erasure import erase, forget
+from bot.hearing import Left, left_of, said_of
 from bot.inbox import Stored, store
 from bot.linking import Linking, Stale, leave, share
 from bot.messages import ACTS, Incoming, masked
@@ -63,7 +65,6 @@ MAX_ATTEMPTS: Final = 3
 MAX_DEATHS: Final = 12
 """A message that was taken up this often without an end: it kills the process, whatever else killed it besides."""
 DIED: Final = "process died"
-NO_BUTTON: Final = "noop"
 
 log = logging.getLogger(__name__)
 
@@ -151,14 +152,6 @@ class Desk(Protocol):
         """Return it; None if it is a citizen's after all."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """What a conversation is left with."""
-
-    session: Session
-    silent_until: datetime | None
-
-
 class Turns:
     """Takes turns. One object a process; its `owner` name is the process's own."""
 
@@ -241,10 +234,19 @@ class Turns:
         except Stale:
             # Taken again, on what stands there now.
             return Answered((), (), given_back=True, ready_at=await self.release(held))
+        except Unwritten as failed:
+            error, place = failed.error, failed.place
+        log.error("a turn cannot be written", extra={"inbox_id": done[place].row["id"], "error": type(error).__name__})
+        if place:
+            # Those before it are not kept waiting by it; it comes first when the conversation is next taken.
+            return await self.answer(replace(held, waiting=held.waiting[:place]))
+        aside, before = _Worked(done[0].row, None, reason=type(error).__name__), left_of(held)
+        return await self._database.unit(lambda connection: self._finish(connection, held, [aside], before, now))
 
-    async def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], _Left]:
+    async def _worked(self, held: Work, now: datetime) -> tuple[list[_Worked], Left]:
         """Work out the turns, each from the session that the one before left."""
-        session, silent_until = _session_of(held.row), aware(held.row["silent_until"])
+        before = left_of(held)
+        session, silent_until = before.session, before.silent_until
         today = now.astimezone(ZONE).date()
         done: list[_Worked] = []
         for row in held.waiting:
@@ -258,7 +260,7 @@ class Turns:
             kind, text = row["kind"], row["text"] or ""
             silent = takeover.silent(silent_until, now)
             try:
-                said = _said(row)
+                said = said_of(row)
                 if said is not None and (wish := needs(said, session)) is not None and not said.personal:
                     if done:
                         break  # What it stands on is changed by the turns before it: taken again when they are written.
@@ -283,7 +285,7 @@ class Turns:
                 silent_until = None
             if any(isinstance(effect, LinkEffect) for effect in turn.effects):
                 break  # So do those after it.
-        return done, _Left(session, silent_until)
+        return done, Left(session, silent_until)
 
     async def _at_desk(self, held: Work, said: Said | None, session: Session, *, silent: bool) -> Turn | None:
         """The turn of an officer who works from this conversation; None for a citizen's."""
@@ -327,45 +329,56 @@ class Turns:
             await asyncio.sleep(0)
             yield
 
-    def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: _Left, now: datetime) -> Answered:
+    def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: Left, now: datetime) -> Answered:
         """Write the turns down, with all that follows from them."""
         work.lock(connection, held)
         values: dict[str, Any] = {}
         ended: list[Ended] = []
         leaving = [_stored(row) for row in held.queued]
-        for one in done:
-            if one.forgets:
-                work.still_ours(connection, held)
-                return Answered(tuple(ended), (), True, forget(connection, held, one.row["id"]))
-            if one.turn is None:
-                replies = self._put_aside(connection, one, now)
-                if replies is None:
-                    continue
-                status, topic, aspect = AnswerStatus.ERROR.value, None, None
-            else:
-                if one.row["kind"] in ACTS:
-                    values |= {"stopped_at": None}
-                if one.row["kind"] == "stopped":
-                    values |= {"stopped_at": now, "subscribed": False}
-                chosen: dict[str, Any] = {}
-                for effect in one.turn.effects:
-                    chosen |= self._apply(connection, effect, one.row, one.turn, now, held)
-                if not any(isinstance(e, Linked | Unlinked | DataErased) for e in one.turn.effects):
-                    share(connection, held.row, chosen)
-                values |= chosen
-                replies = one.turn.replies
-                status, topic, aspect = one.turn.status.value, one.turn.topic, one.turn.aspect
-                self._mark(connection, one.row["id"], DONE, now, status=status, topic=topic, aspect=aspect)
-                self._tell(connection, held, one, now)
-            leaving += self._put(connection, held, one.row, replies, now)
-            ended.append(Ended(one.row["id"], replies, status, topic, aspect))
+        for place, one in enumerate(done):
+            with blamed(place):
+                if one.forgets:
+                    work.still_ours(connection, held)
+                    return Answered(tuple(ended), (), True, forget(connection, held, one.row["id"]))
+                written = self._write(connection, held, one, values, now)
+            if written is not None:
+                leaving += written[1]
+                ended.append(written[0])
         if ended:
             values |= {"session": left.session.as_dict(), "silent_until": left.silent_until}
         direct = self._direct(held.address.channel)
-        if direct or not leaving:
-            return Answered(tuple(ended), (), True, work.release(connection, held, **values))
-        work.still_ours(connection, held, **values)
+        with blamed(len(done) - 1):
+            if direct or not leaving:
+                return Answered(tuple(ended), (), True, work.release(connection, held, **values))
+            work.still_ours(connection, held, **values)
         return Answered(tuple(ended), tuple(leaving), given_back=False)
+
+    def _write(
+        self, connection: Connection, held: Work, one: _Worked, values: dict[str, Any], now: datetime
+    ) -> tuple[Ended, list[Leaving]] | None:
+        """Write one turn down, adding the conversation's columns it changes to `values`; None: it is tried again."""
+        if one.turn is None:
+            replies = self._put_aside(connection, one, now)
+            if replies is None:
+                return None
+            status, topic, aspect = AnswerStatus.ERROR.value, None, None
+        else:
+            if one.row["kind"] in ACTS:
+                values |= {"stopped_at": None}
+            if one.row["kind"] == "stopped":
+                values |= {"stopped_at": now}
+            chosen: dict[str, Any] = {}
+            for effect in one.turn.effects:
+                chosen |= self._apply(connection, effect, one.row, one.turn, now, held)
+            if not any(isinstance(e, Linked | Unlinked | DataErased) for e in one.turn.effects):
+                share(connection, held.row, chosen)
+            values |= chosen
+            replies = one.turn.replies
+            status, topic, aspect = one.turn.status.value, one.turn.topic, one.turn.aspect
+            self._mark(connection, one.row["id"], DONE, now, status=status, topic=topic, aspect=aspect)
+            self._tell(connection, held, one, now)
+        put = self._put(connection, held, one.row, replies, now)
+        return Ended(one.row["id"], replies, status, topic, aspect), put
 
     def _tell(self, connection: Connection, held: Work, one: _Worked, now: datetime) -> None:
         """Record a turn for the analytics."""
@@ -376,7 +389,7 @@ class Turns:
             channel=held.address.channel,
             ward=one.turn.session.ward,
             conversation_id=held.conversation_id,
-            kind=one.row["kind"],
+            kind="text" if one.row["kind"] == "captioned" else one.row["kind"],
             status=one.turn.status.value,
             topic=one.turn.topic,
             aspect=one.turn.aspect,
@@ -458,37 +471,6 @@ class Turns:
     def _mark(connection: Connection, inbox_id: int, state: str, now: datetime, **values: Any) -> None:
         told = {"state": state, "text": None, "done_at": now, **values}
         connection.execute(changes(inbox, *told), {"which": inbox_id, **bound(told)})
-
-
-def _session_of(row: Mapping[str, Any]) -> Session:
-    """The session of a conversation. The columns decide: they change without a turn too, when a citizen blocks the bot or
-    chooses on a linked channel.
-    """
-    kept = Session.from_dict(dict(row["session"]))
-    return replace(
-        kept,
-        # Where nothing was chosen, the commune whose leaflet or site somebody came from.
-        ward=row["ward"] or kept.ward,
-        subscribed=row["subscribed"],
-        muted=muted_of(row["muted"]),
-        consented=row["consented_at"] is not None,
-        linked=row["person"] is not None,
-        preferred=row["preferred"],
-    )
-
-
-def _said(row: Mapping[str, Any]) -> Said | None:
-    """What a citizen did, as the dialogue hears it; None for what it does not hear of."""
-    kind, text = row["kind"], row["text"] or ""
-    if kind in ("stopped", "resumed", "taken_over"):
-        return None
-    if kind == "opened":
-        return Said(payload=text, opened=True)
-    if kind == "button":
-        return Said(payload=text or NO_BUTTON)
-    if kind == "unsupported":
-        return Said(unsupported=text or "unsupported")
-    return Said(text=text, personal=tuple(row["personal"]))
 
 
 _PUT: Final = insert(outbox).returning(outbox.c.id)

@@ -4,8 +4,9 @@ Telegram takes about 30 messages a second from one bot (core.telegram.org/bots/f
 that, less a reserve: one while nobody talks to the bot, and as many as are likely to come at once while people do, so that a reply
 hardly ever finds the second full. While one waits they only trickle, so that a large announcement is never stopped for good.
 
-What a messenger really takes is learned: each time it asks to wait (429), the account is held to a tenth less, and comes back
-slowly. So a limit that was lowered somewhere far away costs a few refusals, not one a second.
+What a messenger really takes is learned: each time it asks to wait (429), announcements are held to a tenth less, and come back
+slowly. So a limit that was lowered somewhere far away costs a few refusals, not one a second. Replies wait for the seconds that
+were named, and no longer.
 """
 
 from __future__ import annotations
@@ -111,22 +112,22 @@ class RateLimiter:
         """Return what a channel's accounts may do."""
         return self._rates.get(channel, self._default)
 
-    async def reply(self, channel: str, account: str) -> None:
-        """Wait until a reply may leave (rarely, and below a second), and count it."""
+    async def reply(self, channel: str, account: str, cost: int = 1) -> None:
+        """Wait until a reply of so many requests may leave (rarely, and seldom a second), and count it."""
         limit = self.rate(channel).per_second
         if limit is None:
             return
         state = self._account(channel, account)
         state.replies += 1
         try:
-            while self._room(state, self._limit(state, limit)) < 1:
+            while self._room(state, limit) < min(cost, limit):
                 free = state.sent[0] + 1 - self._monotonic() if state.sent else LOOK / 10
                 await self._sleep(max(0.001, free))
         finally:
             state.replies -= 1
         now = self._monotonic()
-        state.sent.append(now)
-        state.talked.append(now)
+        state.sent.extend([now] * cost)
+        state.talked.extend([now] * cost)
 
     def hold(self, channel: str, account: str, seconds: float) -> None:
         """Note that the messenger asked this account to wait: for replies and announcements alike."""

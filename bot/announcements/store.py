@@ -35,6 +35,7 @@ from bot.announcements.tables import announcement, delivery
 from bot.clock import Clock
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
+from bot.relocation import relocate
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation, outbox
 from bot.storage.units import Priority, as_unit
@@ -334,19 +335,32 @@ class Store(Chores):
                 for s in settled
             ],
         )
+        ended = [_of_recipient(s.at, s.recipient, key, s.state, s.reason) for s in settled]
         for s in sorted(settled, key=lambda s: s.recipient.conversation_id):
-            values: dict[str, Any] = {}
             if s.stopped:
-                values = {"stopped_at": s.at, "subscribed": False}
-            if s.chat is not None:
-                values = {"chat": s.chat}
-            if values:
                 where = conversation.c.id == s.recipient.conversation_id
-                await connection.execute(update(conversation).where(where).values(**values))
+                await connection.execute(update(conversation).where(where).values(stopped_at=s.at))
+            if s.chat is not None and not await self._follow(connection, s, s.chat):
+                ended.append(_of_recipient(s.at, s.recipient, key, DeliveryState.SKIPPED, Reason.ELSEWHERE))
             if s.state is DeliveryState.FAILED and s.reason in respect.OTHER_WAY:
                 await fall_back(connection, s.recipient.announcement_id, [s.recipient.conversation_id])
-        ended = [_of_recipient(s.at, s.recipient, key, s.state, s.reason) for s in settled]
         await tell(self._record, connection, [e for e in ended if e.state != DeliveryState.QUEUED])
+
+    @staticmethod
+    async def _follow(connection: AsyncConnection, settled: Settled, chat: str) -> bool:
+        """Note that a chat has moved; False if the conversation that is there already has its own delivery."""
+        old = settled.recipient.conversation_id
+        new = await connection.run_sync(relocate, old, chat, settled.at)
+        if new == old:
+            return True
+        of_it = delivery.c.announcement_id == settled.recipient.announcement_id
+        own = select(delivery.c.conversation_id).where(of_it, delivery.c.conversation_id == new)
+        has_own = await connection.scalar(own) is not None
+        values: dict[str, Any] = (
+            {"state": DeliveryState.SKIPPED, "reason": Reason.ELSEWHERE} if has_own else {"conversation_id": new}
+        )
+        await connection.execute(update(delivery).where(of_it, delivery.c.conversation_id == old).values(**values))
+        return not has_own
 
     async def lay_ready(self, connection: AsyncConnection, conversation_id: int, reply: Reply, now: datetime) -> None:
         """Lay one message into the outbox of a citizen whose channel fetches, in the caller's transaction."""

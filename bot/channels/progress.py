@@ -42,6 +42,11 @@ class HalfWay:
             del self._replies[next(iter(self._replies))]
         return known
 
+    def has(self, chat: str, reply: Reply) -> int:
+        """Return how many parts of a reply a chat has, if it stopped half way lately; else 0."""
+        known = self._replies.get((chat, reply))
+        return 0 if known is None or self._monotonic() - known.at > RESUME else known.done
+
     def advance(self, progress: Progress, done: int) -> None:
         """Note that so many parts are with the messenger."""
         progress.done, progress.at = done, self._monotonic()

@@ -91,6 +91,8 @@ class Dialogue:
             understanding: what `said.text` means; None where there is no text.
             today: the day in the province, for facts that expire.
         """
+        if said.unsupported and said.text:
+            return _with_note(self.reply(replace(said, unsupported=""), understanding, session, today))
         read = None if understanding is None else context.weighed(understanding, session, self.library)
         moment = Moment(said, session, read, choices.fold(said.text), today)
         steps: tuple[Callable[[Moment], Turn | None], ...] = (
@@ -388,6 +390,14 @@ def _turn(m: Moment, text: str, status: AnswerStatus, *, buttons: tuple[Button, 
     """A turn of one bubble that leaves the topic as it was and waits for one of its buttons."""
     pending = Pending("steps", tuple(b for b in buttons if b.payload)) if buttons else None
     return Turn((Reply(text, buttons),), replace(m.session, pending=pending), status)
+
+
+def _with_note(turn: Turn) -> Turn:
+    """Say under the answer to a caption that the picture itself was not looked at."""
+    if not turn.replies:
+        return turn
+    first, *rest = turn.replies
+    return replace(turn, replies=(replace(first, text=f"{first.text}\n\n{say('with_picture')}"), *rest))
 
 
 def _numbered(turn: Turn) -> Turn:

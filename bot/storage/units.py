@@ -256,6 +256,9 @@ class _Plain:
     async def scalars(self, *statement: Any) -> Any:
         return self._connection.scalars(*statement)
 
+    async def run_sync(self, work: Callable[..., T], *arguments: Any) -> T:
+        return work(self._connection, *arguments)
+
 
 def as_unit(work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> Callable[[Connection], T]:
     """Turn a coroutine function that awaits nothing but statements into a unit of work.

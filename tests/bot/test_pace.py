@@ -22,6 +22,16 @@ def test_a_burst_leaves_at_once_and_the_next_waits() -> None:
     assert paces.take("minh", CHAT) == timedelta()
 
 
+def test_what_leaves_in_several_messages_counts_as_so_many() -> None:
+    clock = Clock()
+    paces = Paces(clock)
+    assert paces.take("lan", CHAT, 2) == timedelta()
+    assert paces.take("lan", CHAT, 2) == timedelta(seconds=1)
+    clock.pass_(seconds=3)
+    assert paces.take("lan", CHAT, 5) == timedelta(), "more than a burst leaves when a burst may"
+    assert paces.take("lan", CHAT) == timedelta(seconds=3), "and is made up for"
+
+
 def test_a_channel_without_limits_never_waits() -> None:
     paces = Paces(Clock())
     assert {paces.take("lan", None) for _ in range(100)} == {timedelta()}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import insert, select
 
 from bot import work
+from bot.announcements.rates import RateLimiter
 from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.messages import (
@@ -26,9 +28,10 @@ from bot.messages import (
     Sent,
     Transient,
 )
+from bot.pace import Pace
 from bot.sender import MAX_ATTEMPTS, Sender
 from bot.storage.database import Database
-from bot.storage.tables import outbox
+from bot.storage.tables import conversation, outbox
 from bot.turns import Turns, _stored
 from tests.builders import Citizen, Clock, FakeChannel, work_off
 
@@ -128,10 +131,13 @@ async def test_a_fault_that_does_not_pass_ends_in_failed_and_lets_the_next_reply
 
 async def test_a_citizen_who_blocked_the_bot_gets_nothing_more(database: Database, clock: Clock) -> None:
     conversation_id, citizen = await queue(database, clock, "một", "hai")
+    await choose(database, conversation_id, subscribed=True)
     channel = FakeChannel(outcomes=[ContactStopped("blocked")])
     await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [state for state, _, _ in await states(database)] == ["failed", "failed"]
-    assert (await citizen.row())["stopped_at"] is not None
+    row = await citizen.row()
+    assert row["stopped_at"] is not None
+    assert row["subscribed"], "who comes back gets the commune's news again"
     assert channel.sent == []
 
 
@@ -148,6 +154,40 @@ async def test_a_moved_chat_is_followed(database: Database, clock: Clock) -> Non
     channel = FakeChannel(outcomes=[Moved("-100200")])
     await send(sender(database, channel, clock), database, conversation_id, clock)
     assert channel.sent == [("-100200", "một")]
+
+
+async def test_a_moved_chat_that_is_known_already_gets_the_replies_there(database: Database, clock: Clock) -> None:
+    old, group = await queue(database, clock, "một", "hai")
+    await choose(database, old, ward="01864", subscribed=True, chosen_at=clock())
+    supergroup = Citizen(database, clock, chat="-100200")
+    new, _ = await supergroup.says("/start@bot")
+    channel = FakeChannel(outcomes=[Moved("-100200")])
+    sends = sender(database, channel, clock)
+    clock.pass_(seconds=1)
+    await send(sends, database, old, clock)
+    assert channel.sent == [], "whoever has the other conversation in hand sends them, in order"
+    assert (await group.row())["stopped_at"] is not None
+    await send(sends, database, new, clock)
+    assert channel.sent == [("-100200", "một"), ("-100200", "hai")]
+    assert (await supergroup.row())["subscribed"], "the group's choice goes along"
+    again = await database.unit(lambda connection: work.take(connection, old, "a", clock()))
+    assert again is not None
+    assert again.queued == ()
+
+
+async def test_the_choice_of_the_group_that_was_there_stands(database: Database, clock: Clock) -> None:
+    old, _ = await queue(database, clock, "một")
+    await choose(database, old, ward="01864", subscribed=True, chosen_at=clock())
+    supergroup = Citizen(database, clock, chat="-100200")
+    new, _ = await supergroup.says("dừng thông báo")
+    await choose(database, new, chosen_at=clock())
+    await send(sender(database, FakeChannel(outcomes=[Moved("-100200")]), clock), database, old, clock)
+    assert not (await supergroup.row())["subscribed"]
+
+
+async def choose(database: Database, conversation_id: int, **values: Any) -> None:
+    async with database.write() as connection:
+        await connection.execute(conversation.update().where(conversation.c.id == conversation_id).values(**values))
 
 
 async def test_a_broken_account_keeps_its_replies(database: Database, clock: Clock) -> None:
@@ -177,6 +217,36 @@ async def test_a_reply_that_was_on_its_way_when_the_process_died_is_sent_again(
     channel = FakeChannel(outcomes=[Sent("9")])
     await send(sender(database, channel, clock), database, conversation_id, clock)
     assert [text for _, text in channel.sent] == ["một"]
+
+
+@dataclass
+class Counting(FakeChannel):
+    """A channel whose replies take three messages each, in a chat that takes four at once and one each second."""
+
+    def cost(self, chat: str, reply: Reply) -> int:
+        return 3
+
+    def pace(self, chat: str) -> tuple[str, Pace]:
+        return chat, Pace(timedelta(seconds=1), burst=4)
+
+
+async def test_a_reply_of_several_messages_counts_as_so_many(database: Database, clock: Clock) -> None:
+    conversation_id, _ = await queue(database, clock, "một", "hai")
+    channel = Counting()
+    counted: list[int] = []
+
+    class Limiter(RateLimiter):
+        async def reply(self, channel: str, account: str, cost: int = 1) -> None:
+            counted.append(cost)
+            await super().reply(channel, account, cost)
+
+    sends = Sender(database, channel.channels(), clock=clock, rng=random.Random(1), throttle=Limiter())
+    await send(sends, database, conversation_id, clock)
+    assert [text for _, text in channel.sent] == ["một"]
+    clock.pass_(seconds=2)
+    await send(sends, database, conversation_id, clock)
+    assert [text for _, text in channel.sent] == ["một", "hai"]
+    assert counted == [3, 3]
 
 
 @dataclass

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
+from bot.channels.zalo_oa.interactions import last_interactions
+from bot.channels.zalo_oa.windows import Window, window
 from bot.conversation import takeover
 from bot.conversation.messages import say
 from bot.conversation.model import Session
@@ -146,6 +148,16 @@ class TestTakeOver:
         row = await citizen.row()
         assert row["stopped_at"] is not None
         assert aware(row["last_seen_at"]) == MORNING
+
+    async def test_an_officer_who_writes_first_opens_no_window(
+        self, database: Database, turns: Turns, clock: Clock
+    ) -> None:
+        citizen = Citizen(database, clock, chat="z-9", channel="zalo-oa")
+        await answered(turns, citizen, "", "taken_over")
+        look_up = last_interactions(database, "default")
+        assert window(await look_up("z-9"), clock()) is Window.CLOSED
+        await answered(turns, citizen, "xin chào")
+        assert window(await look_up("z-9"), clock()) is Window.FREE
 
     async def test_two_at_once_say_it_once(self) -> None:
         session = Session(greeted=True)

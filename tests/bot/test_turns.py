@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.exc import OperationalError
 
+from bot.conversation.messages import say
 from bot.messages import Address, Incoming
 from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox, outbox, review
-from bot.turns import DIED, MAX_DEATHS, Turns
+from bot.turns import DIED, MAX_DEATHS, Turns, TurnTaken
 from bot.work import LeaseLost
 from nlu.understanding import Understanding
 from tests.builders import Citizen, Clock, work_off
@@ -202,6 +204,49 @@ async def test_a_message_that_cannot_be_handled_is_put_aside_with_its_reason(
     assert "trục trặc" in (await citizen.got())[-1]
 
 
+async def test_a_turn_that_cannot_be_written_is_put_aside_with_its_reason_and_holds_up_no_other(
+    database: Database, brain: Brain, clock: Clock
+) -> None:
+    def record(connection: Connection, turn: TurnTaken) -> None:
+        if turn.topic == "khai-sinh":
+            connection.execute(insert(review).values(id=1, text=None))
+
+    turns = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a", record=record)
+    citizen = Citizen(database, clock)
+    await citizen.says("đăng ký tạm trú hết bao nhiêu tiền")
+    await citizen.says("làm giấy khai sinh cần gì")
+    await citizen.says("làm hộ chiếu ở đâu")
+    assert await work_off(turns) == 3, "without waiting for a lease to end"
+    async with database.read() as connection:
+        rows = (await connection.execute(select(inbox).order_by(inbox.c.id))).mappings().all()
+    assert [(r["state"], r["reason"], r["topic"]) for r in rows] == [
+        ("done", None, "tam-tru"),
+        ("dead", "IntegrityError", None),
+        ("done", None, "ho-chieu"),
+    ]
+    assert rows[1]["attempts"] == 3
+    answers = [text for text in await citizen.got() if "Kênh hỏi đáp" not in text]
+    assert "7.000 đồng" in answers[0]
+    assert answers[1] == say("error")
+    assert len(answers) >= 3
+
+
+async def test_a_database_that_is_away_is_no_fault_of_the_message(
+    database: Database, brain: Brain, clock: Clock
+) -> None:
+    def record(connection: Connection, turn: TurnTaken) -> None:
+        raise OperationalError("INSERT", {}, Exception("database is locked"))
+
+    turns = Turns(database, brain.dialogue, brain.engine.understand, clock=clock, owner="a", record=record)
+    await Citizen(database, clock).says("làm hộ chiếu ở đâu")
+    [held] = await turns.take_ready()
+    with pytest.raises(OperationalError):
+        await turns.answer(held)
+    async with database.read() as connection:
+        row = (await connection.execute(select(inbox))).mappings().one()
+    assert (row["state"], row["reason"]) == ("accepted", None)
+
+
 async def test_what_comes_after_a_message_that_fails_waits_for_it(
     database: Database, brain: Brain, clock: Clock
 ) -> None:
@@ -343,10 +388,10 @@ async def test_a_citizen_who_leaves_is_remembered_and_comes_back(
     await work_off(turns)
     row = await citizen.row()
     assert row["stopped_at"] is not None
-    assert row["subscribed"] is False
     await citizen.says("xin chào")
     await work_off(turns)
-    assert (await citizen.row())["stopped_at"] is None
+    row = await citizen.row()
+    assert (row["stopped_at"], row["subscribed"]) == (None, True), "leaving is no word against announcements"
 
 
 async def test_work_that_takes_long_is_kept_in_hand(

@@ -30,7 +30,7 @@ from bot import messages
 from bot.channels.progress import HalfWay, Progress
 from bot.channels.splitting import clean
 from bot.channels.telegram import outcomes, render
-from bot.channels.telegram.parse import CHANNEL, ourselves, parse
+from bot.channels.telegram.parse import CHANNEL, ourselves, parse, where
 from bot.channels.telegram.transport import TALKATIVE, QuietRequest
 from bot.channels.tokens import WithoutToken
 from bot.conversation.messages import catalogue
@@ -209,9 +209,18 @@ class TelegramChannel:
 
     # what goes out
 
-    def pace(self, chat: str) -> Pace:
-        """Return how fast a chat may be written to; the ids of groups are negative."""
-        return GROUP_PACE if chat.startswith("-") else CHAT_PACE
+    def pace(self, chat: str) -> tuple[str, Pace]:
+        """Return the chat whose messages Telegram counts, and how fast it may be written to; the ids of groups are negative.
+
+        The topics of a forum are one group.
+        """
+        group, _ = where(chat)
+        return group, GROUP_PACE if group.startswith("-") else CHAT_PACE
+
+    def cost(self, chat: str, reply: Reply) -> int:
+        """Return how many messages a reply takes, without those that the chat has."""
+        whole = len(render.texts(reply)) + len(reply.attachments)
+        return max(1, whole - self._half_way.has(chat, reply))
 
     async def send(self, chat: str, reply: Reply, *, typing: bool = True) -> Outcome:
         """Send a reply, in as many parts as it needs.
@@ -251,7 +260,7 @@ class TelegramChannel:
         try:
             await self.bot.edit_message_text(
                 parts[0],
-                chat_id=chat,
+                chat_id=where(chat)[0],
                 message_id=int(external_id),
                 parse_mode=ParseMode.HTML,
                 reply_markup=markup,
@@ -288,21 +297,24 @@ class TelegramChannel:
                 progress.message_id = str(message.message_id)
 
     async def _type(self, chat: str) -> None:
+        group, topic = where(chat)
         with contextlib.suppress(TelegramError, TimeoutError):
             async with asyncio.timeout(COURTESY):
-                await self.bot.send_chat_action(chat, ChatAction.TYPING)
+                await self.bot.send_chat_action(group, ChatAction.TYPING, message_thread_id=topic)
 
     async def _send_part(self, chat: str, part: str, markup: Any) -> Message:
+        group, topic = where(chat)
         options: dict[str, Any] = {
             "reply_markup": markup,
             "link_preview_options": LinkPreviewOptions(is_disabled=True),
+            "message_thread_id": topic,
         }
         try:
-            return await self.bot.send_message(chat, part, parse_mode=ParseMode.HTML, **options)
+            return await self.bot.send_message(group, part, parse_mode=ParseMode.HTML, **options)
         except BadRequest as error:
             if "parse entities" not in str(error).lower():
                 raise
-            return await self.bot.send_message(chat, render.plain(part), **options)
+            return await self.bot.send_message(group, render.plain(part), **options)
 
     async def _send_document(self, chat: str, attachment: Attachment) -> Message | None:
         """Send a document or picture; after the first time by Telegram's own id for it, without uploading it again."""
@@ -327,9 +339,10 @@ class TelegramChannel:
         return message
 
     async def _send_file(self, chat: str, file: str | InputFile, caption: str, *, picture: bool) -> Message:
+        group, topic = where(chat)
         if picture:
-            return await self.bot.send_photo(chat, file, caption=caption)
-        return await self.bot.send_document(chat, file, caption=caption)
+            return await self.bot.send_photo(group, file, caption=caption, message_thread_id=topic)
+        return await self.bot.send_document(group, file, caption=caption, message_thread_id=topic)
 
     async def _read(self, url: str) -> bytes:
         """Read a document of the library.

@@ -10,10 +10,12 @@ from typing import Any, Final
 from telegram import Bot, CallbackQuery, ChatMemberUpdated, Message, Update, User
 from telegram.constants import ChatMemberStatus, ChatType
 
-from bot.messages import Address, Incoming
+from bot.messages import Address, Incoming, asks
 from nlu import personal
 
 CHANNEL: Final = "telegram"
+TOPIC: Final = ":"
+"""Between the id of a forum and that of one of its topics: `-1001234:56`. Each topic is a conversation of its own."""
 _UNSUPPORTED: Final = (
     "photo",
     "voice",
@@ -56,13 +58,29 @@ def parse(raw: dict[str, Any], bot: Bot, account: str, now: datetime) -> Incomin
     chat, kind, text = found
     query = update.callback_query
     ref = str(query.message.message_id) if query is not None and query.message is not None else ""
-    return Incoming(Address(CHANNEL, account, str(chat)), _update_id(update), kind, text, now, ref=ref)
+    address = Address(CHANNEL, account, f"{chat}{_topic(update.message if query is None else query.message)}")
+    return Incoming(address, _update_id(update), kind, text, now, ref=ref)
+
+
+def where(chat: str) -> tuple[str, int | None]:
+    """Return the id that Telegram knows of a conversation's chat, and the topic of a forum that it is; None: no topic."""
+    group, _, topic = chat.partition(TOPIC)
+    return group, int(topic) if topic.isdecimal() else None
+
+
+def _topic(message: object) -> str:
+    """Return what tells a topic of a forum from the rest of it. Threads of replies are in every large group: they are none."""
+    in_topic = isinstance(message, Message) and message.is_topic_message and message.message_thread_id
+    return f"{TOPIC}{message.message_thread_id}" if isinstance(message, Message) and in_topic else ""
 
 
 def _update_id(update: Update) -> str:
-    """Return the id by which a repetition is known. The pictures of one album are one thing, and get one answer."""
+    """Return the id by which a repetition is known.
+
+    The pictures of one album are one thing, and get one answer; the question under one of them gets its own.
+    """
     message = update.message
-    if message is not None and message.media_group_id and not message.text:
+    if message is not None and message.media_group_id and not (message.text or _caption(message)):
         return f"album:{message.chat.id}:{message.media_group_id}"
     return str(update.update_id)
 
@@ -94,7 +112,7 @@ def _membership(change: ChatMemberUpdated) -> tuple[int, str, str] | None:
 
 def _message(message: Message, bot: Bot) -> tuple[int, str, str] | None:
     chat = message.chat
-    text = message.text or ""
+    text = message.text or _caption(message)
     if not text:
         kind = next((name for name in _UNSUPPORTED if getattr(message, name, None)), None)
         # In a group, only what is said to the bot is the bot's business.
@@ -103,9 +121,17 @@ def _message(message: Message, bot: Bot) -> tuple[int, str, str] | None:
         text = _for_us(message, text, ourselves(bot))
         if not text:
             return None
+    if not message.text:
+        return chat.id, "captioned", text
     if match := _START.match(text):
         return chat.id, "opened", _campaign(match.group(1) or "")
     return chat.id, "text", text
+
+
+def _caption(message: Message) -> str:
+    """Return what was asked under a picture or a file, which itself is not looked at; "" if nothing was."""
+    caption = message.caption or ""
+    return caption if asks(caption) else ""
 
 
 def _campaign(payload: str) -> str:

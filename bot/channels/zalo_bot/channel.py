@@ -180,6 +180,10 @@ class ZaloBotChannel:
 
     # what goes out
 
+    def cost(self, chat: str, reply: Reply) -> int:
+        """Return how many messages a reply takes, without those that the chat has."""
+        return max(1, len(render.requests(reply, self._public_url)) - self._half_way.has(chat, reply))
+
     async def send(self, chat: str, reply: Reply, *, typing: bool = True) -> Outcome:
         """Send a reply, in as many requests as it needs.
 

@@ -12,7 +12,7 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from bot.messages import Address, Incoming
+from bot.messages import Address, Incoming, asks
 from nlu import personal
 
 CHANNEL: Final = "zalo-bot"
@@ -26,6 +26,8 @@ _CONTENTS: Final = (("photo", "photo"), ("photo_url", "photo"), ("voice_url", "v
 _START: Final = re.compile(r"/start(?:\s+(\S{1,64}))?|#(c_\S{1,62})")
 """A first word, or the code of a campaign: Zalo has no links with a payload, so the citizen types `#c_…`."""
 _CAMPAIGN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+"""What a message about a link has beside it was meant for us."""
 _ID: Final = 128
 
 
@@ -76,6 +78,13 @@ def _read(
         return "text", text
     if group:
         return None
+    if what == "link" and isinstance(text, str):
+        asked = _ADDRESS.sub(" ", text).strip()
+        if any(c.isalnum() for c in asked):
+            return "text", asked
+    caption = message.get("caption")
+    if isinstance(caption, str) and asks(caption) and any(message.get(field) for field, _ in _CONTENTS):
+        return "captioned", caption.strip()
     if what not in ("any", "text"):
         return "unsupported", _KINDS.get(what, what)
     return "unsupported", next((kind for field, kind in _CONTENTS if message.get(field)), "unsupported")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
@@ -23,7 +26,7 @@ SPENT: Final = 10.0
 """Seconds without a request once Zalo says that none is left: the count is one of minutes, whose beginning is not told."""
 TOO_MANY: Final = 30.0
 """Seconds to wait after HTTP 429 without a `Retry-After`."""
-LONGEST_WAIT: Final = 3600.0
+LONGEST_WAIT: Final = 86_400.0
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +145,7 @@ def _read(response: httpx.Response) -> Answer:
     """Read an answer. A firewall's or proxy's page has a status too, and must not stop a citizen or an account."""
     status = response.status_code
     if status == 429:
-        return RetryAfter(_wait(response.headers.get("Retry-After")))
+        return RetryAfter(_wait(response.headers))
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -158,6 +161,20 @@ def _read(response: httpx.Response) -> Answer:
     return Failed(code, str(body.get("message") or ""))
 
 
-def _wait(value: str | None) -> float:
-    seconds = number(value)
-    return TOO_MANY if seconds is None or seconds < 0 else min(float(seconds), LONGEST_WAIT)
+def _wait(headers: httpx.Headers) -> float:
+    """Return the seconds that `Retry-After` names: as a number, or as the moment until when, by the clock of who says so."""
+    value = headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        until, now = _moment(value), _moment(headers.get("Date", ""))
+        seconds = math.nan if until is None or now is None else (until - now).total_seconds()
+    return min(seconds, LONGEST_WAIT) if seconds >= 0 else TOO_MANY
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

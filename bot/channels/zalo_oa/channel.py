@@ -127,6 +127,11 @@ class ZaloOaChannel:
 
     # what goes out
 
+    def cost(self, chat: str, reply: Reply) -> int:
+        """Return how many messages a reply takes, without those that the citizen has."""
+        whole = len(render.texts(reply)) + len(reply.attachments)
+        return max(1, whole - self._half_way.has(chat, reply))
+
     async def send(self, chat: str, reply: Reply) -> Outcome:
         """Send a reply, in as many messages as it needs.
 
@@ -198,23 +203,24 @@ class ZaloOaChannel:
         return self._outcome(answer)
 
     async def _send_attachment(self, chat: str, attachment: Attachment) -> Outcome:
-        """Send a document or picture; as a link where Zalo does not take it."""
+        """Send a document or picture; in words where Zalo does not take it."""
         for _ in range(2):
             message = await self._uploads.message(attachment)
             if isinstance(message, Unsendable):
-                return await self._send_link(chat, attachment, message.reason)
+                return await self._send_words(chat, attachment, message.reason)
             if not isinstance(message, dict):
                 return outcomes.outcome(message) if isinstance(message, Failed) else _no_message(message)
             answer = await self._post(chat, message)
             if not (isinstance(answer, Failed) and answer.code == STALE_UPLOAD):
                 break
             self._uploads.forget(attachment)
-        return self._outcome(answer)
+        found = self._outcome(answer)
+        return await self._send_words(chat, attachment, found.reason) if isinstance(found, Rejected) else found
 
-    async def _send_link(self, chat: str, attachment: Attachment, reason: str) -> Outcome:
-        if not self._public_url or not attachment.url.startswith("/"):
-            return Rejected(reason)
-        text = render.composed(f"{attachment.title}: {self._public_url}{attachment.url}")
+    async def _send_words(self, chat: str, attachment: Attachment, reason: str) -> Outcome:
+        """Say where a document is that Zalo does not take; or, without a public address, that it cannot be given here."""
+        log.warning("a document is left out", extra=self._about() | {"url": attachment.url, "reason": reason})
+        text = render.document(attachment, self._public_url)
         return self._outcome(await self._post(chat, render.message(text)))
 
     async def _post(self, chat: str, message: Message) -> Answer:

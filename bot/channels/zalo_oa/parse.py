@@ -14,12 +14,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bot.channels.zalo_oa.render import MARK
-from bot.messages import Address, Incoming, Receipt
+from bot.messages import Address, Incoming, Receipt, asks
 from nlu import personal
 
 CHANNEL: Final = "zalo-oa"
 ANONYMOUS: Final = "anonymous"
 """Begins the chat of somebody who writes from a website without a Zalo account: `anonymous:<who>:<conversation>`."""
+CHAT: Final = 128
+"""Characters of a chat that the database keeps (`bot.storage.tables`). Zalo's own ids are about twenty long."""
 DELIVERED: Final = "delivered"
 SEEN: Final = "seen"
 LATE: Final = timedelta(days=1)
@@ -33,6 +35,8 @@ _CAMPAIGN: Final = re.compile(rf"{MARK}(c_[A-Za-z0-9_-]{{1,62}})(?![A-Za-z0-9_-]
 _MEDIA: Final = frozenset(
     {"image", "gif", "link", "location", "file", "sticker", "audio", "video", "business_card", "voice"}
 )
+_CAPTIONED: Final = frozenset({"image", "file", "video"})
+"""With these a citizen may write a question."""
 _ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _OURS: Final = frozenset({"text", "image", "gif", "list", "link", "file", "sticker", "template", "audio", "video"})
 """What an OA sends; groups are not among them."""
@@ -133,7 +137,7 @@ def _said(event: _Event) -> Incoming | None:
         return _incoming(event, chat, *_read_text(event.text()))
     if what == "link" and _says_more(event.text()):
         return _incoming(event, chat, *_read_text(event.text()))
-    return _incoming(event, chat, "unsupported", what) if what in _MEDIA else None
+    return _incoming(event, chat, *_read_media(event, what)) if what in _MEDIA else None
 
 
 def _said_anonymously(event: _Event) -> Incoming | None:
@@ -141,10 +145,18 @@ def _said_anonymously(event: _Event) -> Incoming | None:
     if not (who and _ID.fullmatch(where)):
         return None
     chat = f"{ANONYMOUS}:{who}:{where}"
+    if len(chat) > CHAT:  # both ids are needed for an answer, so neither can be shortened
+        return None
     what = event.name.removeprefix("anonymous_send_")
     if what == "text":
         return _incoming(event, chat, *_read_text(event.text()))
-    return _incoming(event, chat, "unsupported", what) if what in _MEDIA else None
+    return _incoming(event, chat, *_read_media(event, what)) if what in _MEDIA else None
+
+
+def _read_media(event: _Event, what: str) -> tuple[str, str]:
+    """Return kind and text of something that is not looked at: what was written with it, if anything was."""
+    text = event.text()
+    return ("captioned", text) if what in _CAPTIONED and asks(text) else ("unsupported", what)
 
 
 def _read_text(text: str) -> tuple[str, str]:

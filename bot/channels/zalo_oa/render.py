@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bot.channels.splitting import LINKS, clean, numbered
-from bot.conversation.model import Reply
+from bot.conversation.messages import label
+from bot.conversation.model import Attachment, Reply
 
 LIMIT: Final = 2000
 """Characters of one text."""
@@ -64,6 +65,15 @@ def message(text: str, native: list[dict[str, Any]] | None = None) -> dict[str, 
     if native:
         made["attachment"] = {"type": "template", "payload": {"buttons": native}}
     return made
+
+
+def document(attachment: Attachment, public_url: str) -> str:
+    """Return what is said of a document that Zalo does not take: its address, if it has a public one."""
+    if attachment.url.startswith(LINKS):
+        url = attachment.url
+    else:
+        url = f"{public_url}{attachment.url}" if public_url and attachment.url.startswith("/") else ""
+    return composed(f"{attachment.title}: {url or label('zalo_oa', 'document_left_out')}")[:LIMIT]
 
 
 def image(attachment_id: str, title: str) -> dict[str, Any]:

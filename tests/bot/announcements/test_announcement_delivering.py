@@ -110,6 +110,14 @@ async def test_a_citizen_who_blocked_the_bot_is_in_no_audience_any_more(village:
     assert plan.unreachable == {"stopped": 1}
 
 
+async def test_who_blocked_the_bot_and_comes_back_gets_the_news_again(village: Village) -> None:
+    [person] = await village.settle("phu-thong", 1)
+    await village.announce()
+    await village.run(FakeChannel([ContactStopped("blocked")])).work()
+    await village.change(person, stopped_at=None)  # as any act of theirs does
+    assert (await village.plan(text="Mai cắt điện từ 8 giờ đến 11 giờ.")).audience == 1
+
+
 async def test_a_wait_is_obeyed_to_the_second_and_the_same_citizen_is_tried_again(village: Village) -> None:
     await village.settle("phu-thong", 3)
     started = await village.announce()
@@ -179,6 +187,25 @@ async def test_a_moved_chat_is_followed(village: Village) -> None:
     channel = FakeChannel([Moved("-100200")])
     await village.run(channel).work()
     assert [chat for chat, _ in channel.sent] == ["-100200"]
+
+
+@pytest.mark.parametrize("subscribed", [True, False])
+async def test_a_chat_that_moved_to_one_that_is_known_gets_it_once_there(village: Village, subscribed: bool) -> None:
+    people = await village.settle("phu-thong", 4)
+    [there] = await village.settle("phu-thong", 1, first=9, subscribed=subscribed)
+    started = await village.announce()
+
+    async def moved(chat: str) -> Outcome | None:
+        return Moved("phu-thong-9") if chat == "phu-thong-1" else None
+
+    channel = Doing(on_send=moved)
+    await village.run(channel).work()
+    assert sorted(chat for chat, _ in channel.sent) == [f"phu-thong-{i}" for i in (2, 3, 4, 9)]
+    states = await village.states(started)
+    assert states[there] == ("accepted", None)
+    assert states.get(people[0]) == (("skipped", "elsewhere") if subscribed else None)
+    assert await village.store.close_finished() == [started]
+    assert (await village.plan(text="Mai cắt điện từ 8 giờ.")).unreachable == {"stopped": 1}
 
 
 async def test_a_fault_of_ours_is_uncertain_and_does_not_stop_the_others(village: Village) -> None:

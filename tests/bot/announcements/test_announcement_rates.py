@@ -104,6 +104,34 @@ async def test_the_full_second_has_room_for_one_reply() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_reply_counts_with_all_its_requests() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    began = time.now
+    for _ in range(LIMIT // 3):
+        await limiter.reply("telegram", "default", 3)
+    assert time.now == began
+    await limiter.reply("telegram", "default", 3)
+    assert time.now > began
+    await limiter.reply("telegram", "default", LIMIT * 2)  # more than a second takes leaves once the second is free
+
+
+@pytest.mark.anyio
+async def test_a_refusal_slows_replies_for_no_longer_than_it_says() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    for _ in range(50):
+        limiter.hold("telegram", "default", 1)
+        time.now += 2
+    assert (limiter.learned("telegram", "default") or 0) < LIMIT / 2
+    assert limiter.held("telegram", "default") == 0
+    began = time.now
+    for _ in range(LIMIT):
+        await limiter.reply("telegram", "default")
+    assert time.now == began, "announcements alone are held to what was learned"
+
+
+@pytest.mark.anyio
 async def test_while_people_talk_many_replies_at_once_find_room() -> None:
     time = Time()
     limiter = RateLimiter(monotonic=time, sleep=time.sleep)

@@ -280,6 +280,62 @@ def strip_tags(part: str) -> str:
     return html.unescape(re.sub(r"</?[bi]>", "", part))
 
 
+FORUM = {"id": -1005, "type": "supergroup", "title": "Xã", "is_forum": True}
+
+
+class TestForum:
+    """The topics of a forum are conversations of their own, and one group to Telegram's limits."""
+
+    @pytest.mark.parametrize(
+        ("thread", "chat"),
+        [
+            ({"message_thread_id": 12, "is_topic_message": True}, "-1005:12"),
+            ({"message_thread_id": 12}, "-1005"),
+            ({}, "-1005"),
+        ],
+        ids=["topic", "thread of replies", "general"],
+    )
+    async def test_a_question_is_kept_with_its_topic(
+        self, channel: TelegramChannel, thread: dict[str, Any], chat: str
+    ) -> None:
+        await channel.identify()
+        asked = channel.parse(group(chat=FORUM, text="/trogiup", **thread), MORNING)
+        assert asked is not None
+        assert asked.address.chat == chat
+        message = group(chat=FORUM, text="x", **thread)["message"]
+        query = {"id": "q", "chat_instance": "1", "data": "c:ok", "from": message["from"], "message": message}
+        pressed = channel.parse({"update_id": 9, "callback_query": query}, MORNING)
+        assert pressed is not None
+        assert pressed.address.chat == chat
+
+    async def test_an_answer_stays_in_it(
+        self, emulator: TelegramEmulator, server: tuple[TelegramEmulator, str]
+    ) -> None:
+        async def read(_: str) -> bytes:
+            return b"pdf"
+
+        channel = TelegramChannel("default", TOKEN, api_url=server[1], read_file=read)
+        reply = Reply("Tờ rơi", attachments=(Attachment("Tờ rơi", "/materials/a.pdf", "application/pdf"),))
+        assert isinstance(await channel.send("-1005:12", reply), messages.Sent)
+        await channel.correct("-1005:12", "5", ANSWER)
+        await channel.stop()
+        bodies = [body for _, body in emulator.calls]
+        assert {body["chat_id"] for body in bodies} == {"-1005"}
+        assert [b.get("message_thread_id") for b in bodies] == ["12", "12", "12", None], "an edit needs no topic"
+
+    async def test_the_group_has_one_pace(self, channel: TelegramChannel) -> None:
+        assert channel.pace("-1005:12") == channel.pace("-1005")
+        assert channel.pace("77") != channel.pace("-1005")
+
+
+async def test_a_reply_costs_what_leaves(channel: TelegramChannel) -> None:
+    assert channel.cost("77", ANSWER) == 1
+    long = Reply("dài " * 2000)
+    assert channel.cost("77", long) == 2
+    channel._half_way.advance(channel._half_way.progress("77", long), 1)
+    assert channel.cost("77", long) == 1, "the first part is there already"
+
+
 class TestRendering:
     @given(st.text(min_size=1, max_size=9000))
     def test_any_answer_is_within_the_limit_and_well_formed(self, text: str) -> None:
@@ -308,6 +364,13 @@ UPDATES: list[tuple[str, dict[str, Any], tuple[str, str] | None]] = [
     ("other command", private(text="/privacy"), ("text", "/privacy")),
     ("photo", private(photo=PHOTO), ("unsupported", "photo")),
     ("photo with caption", private(photo=PHOTO, caption="cccd 019203004567"), ("unsupported", "photo")),
+    (
+        "photo with a question",
+        private(photo=PHOTO, caption="sai tên phải làm gì"),
+        ("captioned", "sai tên phải làm gì"),
+    ),
+    ("document with a question", private(document=FILE, caption="/start nộp ở đâu"), ("captioned", "/start nộp ở đâu")),
+    ("photo with a smile", private(photo=PHOTO, caption=":)"), ("unsupported", "photo")),
     ("voice", private(voice=FILE | {"duration": 3}), ("unsupported", "voice")),
     ("document", private(document=FILE), ("unsupported", "document")),
     ("location", private(location={"latitude": 21.5, "longitude": 105.8}), ("unsupported", "location")),
@@ -331,6 +394,12 @@ UPDATES: list[tuple[str, dict[str, Any], tuple[str, str] | None]] = [
     ("group command", group(text="/trogiup"), ("text", "/trogiup")),
     ("group command for another bot", group(text="/help@other_bot"), None),
     ("group photo", group(photo=PHOTO), None),
+    ("group photo with talk", group(photo=PHOTO, caption="đẹp quá"), None),
+    (
+        "group photo with mention",
+        group(photo=PHOTO, caption=f"@{BOT['username']} nộp ở đâu"),
+        ("captioned", "nộp ở đâu"),
+    ),
     (
         "button",
         {

@@ -296,6 +296,16 @@ async def test_an_album_is_one_thing(channel: TelegramChannel, emulator: Telegra
     await Run(channel, store).until(["photo", "photo", "xong"])
 
 
+async def test_the_question_under_a_picture_of_an_album_is_answered_wherever_it_stands(
+    channel: TelegramChannel, emulator: TelegramEmulator, store: Database
+) -> None:
+    photo = [FILE | {"width": 1, "height": 1}]
+    for caption in ({}, {"caption": "nộp ở đâu"}, {}):
+        emulator.update(message=private(photo=photo, media_group_id="56", **caption)["message"])
+    emulator.message(77, "xong")
+    await Run(channel, store).until(["photo", "nộp ở đâu", "xong"])
+
+
 async def test_a_bot_that_does_not_know_its_name_still_reads_private_chats_and_commands(
     channel: TelegramChannel,
 ) -> None:

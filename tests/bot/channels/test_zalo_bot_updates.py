@@ -48,8 +48,8 @@ def without(field: str) -> dict[str, Any]:
     return made
 
 
-def image() -> dict[str, Any]:
-    fields = {"photo_url": "https://zalo.example/cccd.jpg", "caption": "cccd của tôi", "message_type": "CHAT_PHOTO"}
+def image(caption: str = "cccd của tôi") -> dict[str, Any]:
+    fields = {"photo_url": "https://zalo.example/cccd.jpg", "caption": caption, "message_type": "CHAT_PHOTO"}
     return update("message.image.received", **fields)
 
 
@@ -63,13 +63,15 @@ PARSE: list[tuple[str, Any, tuple[str, str] | None]] = [
     ("start with a number", update(text="/start 019203004567"), ("opened", "")),
     ("another command", update(text="/trogiup"), ("text", "/trogiup")),
     ("hash of something else", update(text="#1"), ("text", "#1")),
-    ("image by photo_url", image(), ("unsupported", "photo")),
+    ("image with words", image(), ("captioned", "cccd của tôi")),
+    ("image by photo_url", image(caption=""), ("unsupported", "photo")),
     ("image by photo", update("message.image.received", photo="https://x/y.jpg"), ("unsupported", "photo")),
     ("image without event_name", update(None, photo_url="https://x/y.jpg"), ("unsupported", "photo")),
     ("voice", update("message.voice.received", voice_url="https://x/y.aac"), ("unsupported", "voice")),
     ("voice without event_name", update(None, voice_url="https://x/y.aac"), ("unsupported", "voice")),
     ("sticker", update("message.sticker.received", sticker="0e07", url="https://x"), ("unsupported", "sticker")),
-    ("link", update("message.link.received", text="xem", url="https://x"), ("unsupported", "link")),
+    ("link", update("message.link.received", text="https://x", url="https://x"), ("unsupported", "link")),
+    ("link and a question", update("message.link.received", text="https://x thật không"), ("text", "thật không")),
     ("unsupported with a chat", update("message.unsupported.received"), ("unsupported", "unsupported")),
     ("text without text", update(text=" "), ("unsupported", "unsupported")),
     ("unsupported without a message", {"event_name": "message.unsupported.received"}, None),
@@ -422,7 +424,7 @@ WEBHOOK: list[tuple[str, str, str | None, str, int, list[str]]] = [
     # name, path, secret, body, status, what is stored
     ("wrapped", HOOK, SECRET, SAID, 200, ["một"]),
     ("flat", HOOK, SECRET, json.dumps(update(text="một")), 200, ["một"]),
-    ("image", HOOK, SECRET, json.dumps(image()), 200, ["photo"]),
+    ("image", HOOK, SECRET, json.dumps(image("")), 200, ["photo"]),
     ("unsupported without a message", HOOK, SECRET, '{"event_name":"message.unsupported.received"}', 200, []),
     ("probe", HOOK, SECRET, "{}", 200, []),
     ("an event of the future", HOOK, SECRET, json.dumps(update("user.left", text="x")), 200, []),

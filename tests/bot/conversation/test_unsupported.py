@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.clock import ZONE
-from bot.conversation.messages import catalogue
+from bot.conversation.messages import catalogue, say
 from bot.conversation.model import AnswerStatus, Said, Session
 from tests.builders import MORNING
 
@@ -66,3 +66,13 @@ def test_what_the_bot_waited_for_it_still_waits_for(brain: Brain) -> None:
     turn = brain.dialogue.reply(Said(unsupported="voice"), None, asked.session, TODAY)
     assert turn.session == asked.session
     assert replace(turn.session, pending=None) != turn.session
+
+
+def test_a_question_under_a_picture_is_answered_first_and_the_picture_named_after(brain: Brain) -> None:
+    said = Said("làm giấy khai sinh cần gì", unsupported="other")
+    understood = brain.engine.understand(said.text)
+    plain = brain.dialogue.reply(replace(said, unsupported=""), understood, Session(greeted=True), TODAY)
+    turn = brain.dialogue.reply(said, understood, Session(greeted=True), TODAY)
+    assert (turn.topic, turn.session) == ("khai-sinh", plain.session)
+    assert turn.replies[0].text == f"{plain.replies[0].text}\n\n{say('with_picture')}"
+    assert turn.replies[0].buttons == plain.replies[0].buttons

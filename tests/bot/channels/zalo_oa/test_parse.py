@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,6 +85,7 @@ ACTS: list[tuple[str, Any, Kept]] = [
     ("campaign too long", said("#c_" + "a" * 63), ("text", "#c_" + "a" * 63, USER)),
     ("picture", sends("image", PICTURE), ("unsupported", "image", USER)),
     ("picture with words", sends("image", PICTURE, text="cccd 019203004567"), ("unsupported", "image", USER)),
+    ("picture with a question", sends("image", PICTURE, text="sai tên ạ"), ("captioned", "sai tên ạ", USER)),
     ("gif", sends("gif", PICTURE), ("unsupported", "gif", USER)),
     ("link", sends("link", {"url": "https://a.vn"}, text="https://a.vn"), ("unsupported", "link", USER)),
     ("link alone", sends("link", {"url": "https://a.vn", "description": "A"}), ("unsupported", "link", USER)),
@@ -138,17 +140,27 @@ ACTS: list[tuple[str, Any, Kept]] = [
     (
         "anonymous picture",
         event("anonymous_send_image", message=ANONYMOUS),
-        ("unsupported", "image", f"anonymous:{USER}:c-9"),
+        ("captioned", "làm hộ chiếu", f"anonymous:{USER}:c-9"),
     ),
     (
         "anonymous file",
         event("anonymous_send_file", message=ANONYMOUS),
-        ("unsupported", "file", f"anonymous:{USER}:c-9"),
+        ("captioned", "làm hộ chiếu", f"anonymous:{USER}:c-9"),
     ),
     (
         "anonymous sticker",
         event("anonymous_send_sticker", message=ANONYMOUS),
         ("unsupported", "sticker", f"anonymous:{USER}:c-9"),
+    ),
+    (
+        "anonymous, ids that just fit",
+        event("anonymous_send_text", message=ANONYMOUS | {"conversation_id": "c" * 60}) | {"sender": {"id": "u" * 57}},
+        ("text", "làm hộ chiếu", f"anonymous:{'u' * 57}:{'c' * 60}"),
+    ),
+    (
+        "anonymous, ids longer than the database keeps",
+        event("anonymous_send_text", message=ANONYMOUS | {"conversation_id": "c" * 60}) | {"sender": {"id": "u" * 60}},
+        None,
     ),
     ("anonymous, nowhere", event("anonymous_send_text", message={"text": "a", "msg_id": MSG}), None),
     ("officer answers", ZaloEvents(now=MORNING).officer(USER, "Chào bà Lan"), ("taken_over", "", USER)),
@@ -320,7 +332,16 @@ def test_nothing_that_can_be_written_in_json_is_an_error(raw: Any) -> None:
         assert 0 < len(kept.update_id) <= 192
         assert kept.update_id.isascii()
         assert kept.received_at.tzinfo is UTC
-        assert kept.kind in ("text", "button", "opened", "stopped", "unsupported", "withdrawn", "taken_over")
+        assert kept.kind in (
+            "text",
+            "captioned",
+            "button",
+            "opened",
+            "stopped",
+            "unsupported",
+            "withdrawn",
+            "taken_over",
+        )
         assert len(kept.kind) <= 16
     if isinstance(found, Receipt):
         assert all(len(i) <= 128 for i in (*found.external_ids, found.tracking_id))
@@ -334,3 +355,14 @@ async def test_what_a_hostile_app_writes_can_be_stored(database: Database) -> No
         assert isinstance(found, Incoming)
         _, new = await accept(database, found)
         assert new
+
+
+@pytest.mark.anyio
+async def test_whoever_writes_without_an_account_fits_the_database(database: Database) -> None:
+    for who, where in (("u" * 57, "c" * 60), ("u" * 60, "c" * 57), ("u" * 60, "c" * 58), ("u" * 60, "c" * 60)):
+        sent = event("anonymous_send_text", message=ANONYMOUS | {"conversation_id": where}) | {"sender": {"id": who}}
+        found = parse(sent, "default", MORNING)
+        assert found is None or isinstance(found, Incoming)
+        assert (found is None) == (len(who + where) > 117)
+        if found is not None:
+            await accept(database, replace(found, update_id=where))

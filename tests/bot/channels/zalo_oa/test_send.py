@@ -7,8 +7,10 @@ import unicodedata
 from datetime import date, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
+from bot.channels.zalo_oa.api import _wait
 from bot.conversation.model import Attachment, Button, Reply, SourceLine
 from bot.messages import ContactStopped, Misconfigured, Outcome, OutsideWindow, Rejected, RetryAfter, Sent, Transient
 from tests.emulators.zalo_oa import APP_SECRET, BROADCAST, CS, OA_SECRET, OAUTH, UPLOAD_FILE, UPLOAD_IMAGE, Fault
@@ -135,8 +137,8 @@ SEND: list[Row] = [
         "upload expired twice",
         Reply("", attachments=(LEAFLET,)),
         {CS: [Fault(-100, "expired"), Fault(-100, "expired")]},
-        Rejected("-100 expired"),
-        [UPLOADED, document(), UPLOADED, document("upload-3")],
+        Sent,
+        [UPLOADED, document(), UPLOADED, document("upload-3"), link(LEAFLET)],
     ),
     (
         "upload out of reach",
@@ -211,6 +213,10 @@ SEND: list[Row] = [
     ("429", HELLO, {CS: [Fault(status=429, headers={"Retry-After": "7"})]}, RetryAfter(7.0), SAID),
     ("429 without a time", HELLO, {CS: [Fault(status=429)]}, RetryAfter(30.0), SAID),
     ("429 with nonsense", HELLO, {CS: [Fault(status=429, headers={"Retry-After": "soon"})]}, RetryAfter(30.0), SAID),
+    ("429 for two hours", HELLO, {CS: [Fault(status=429, headers={"Retry-After": "7200"})]}, RetryAfter(7200.0), SAID),
+    ("429 for a week", HELLO, {CS: [Fault(status=429, headers={"Retry-After": "604800"})]}, RetryAfter(86400.0), SAID),
+    ("429 and a half", HELLO, {CS: [Fault(status=429, headers={"Retry-After": "1.5"})]}, RetryAfter(1.5), SAID),
+    ("429 before", HELLO, {CS: [Fault(status=429, headers={"Retry-After": "-1"})]}, RetryAfter(30.0), SAID),
     ("something failed", HELLO, says(-200, "failed"), Transient("-200 failed"), SAID),
     ("article processing", HELLO, says(-214), Transient("-214"), SAID),
     ("code that nobody knows", HELLO, says(-9999, "?"), Transient("-9999 ?"), SAID),
@@ -266,6 +272,37 @@ async def test_send(
             assert "authorization" not in call.headers
     told = repr(outcome) + caplog.text
     assert not [secret for secret in ("access-", "refresh-", APP_SECRET, OA_SECRET, "Xin chào") if secret in told]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "Sun, 22 Nov 2026 02:00:45 GMT", "Date": "Sun, 22 Nov 2026 02:00:00 GMT"}, 45.0),
+        ({"Retry-After": "Sun, 22 Nov 2026 01:00:00 GMT", "Date": "Sun, 22 Nov 2026 02:00:00 GMT"}, 30.0),
+        ({"Retry-After": "Sun, 22 Nov 2026 02:00:45 GMT"}, 30.0),
+        ({"Retry-After": "nan"}, 30.0),
+        ({"Retry-After": "inf"}, 86_400.0),
+    ],
+)
+def test_a_wait_until_a_moment_is_read_by_the_clock_of_who_says_so(headers: dict[str, str], seconds: float) -> None:
+    assert _wait(httpx.Headers(headers)) == seconds
+
+
+async def test_what_has_no_public_address_is_told_in_words_and_the_rest_goes_on(setting: Setting) -> None:
+    channel = setting.channel(public_url="")
+    assert isinstance(await channel.send("77", Reply("x", attachments=(LARGE, SHEET, PICTURE))), Sent)
+    said = [call.body["message"] for call in setting.zalo.calls if call.path == CS]
+    assert len(said) == 4
+    for message, attachment in zip(said[1:3], (LARGE, SHEET), strict=True):
+        assert message["text"].startswith(f"{attachment.title}: ")
+        assert "cứ hỏi" in message["text"]
+    assert said[3]["text"] == PICTURE.title
+
+
+async def test_a_reply_costs_what_leaves(setting: Setting) -> None:
+    channel = setting.channel()
+    assert channel.cost("77", HELLO) == 1
+    assert channel.cost("77", Reply("dài " * 1000, attachments=(LEAFLET,))) == 3
 
 
 def test_the_table_is_long_enough() -> None:
