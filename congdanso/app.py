@@ -31,7 +31,7 @@ from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
 from congdanso.brain import Brain, load_brain
-from congdanso.builders import Means, book, switchboard
+from congdanso.builders import Means, RestingOas, book, switchboard
 from congdanso.deliveries import wire
 from congdanso.materials import Leaflets
 from congdanso.materials import router as materials_router
@@ -162,6 +162,7 @@ class Server:
                 self.leaflets.read,
             ),
         )
+        self.resting = RestingOas(book(settings, self.database, utc_now))
         self._cannot_deliver = ""
 
     @asynccontextmanager
@@ -342,7 +343,7 @@ def create(
     )
     announcements_api.refuse(app)
     app.add_exception_handler(NotLoggedIn, to_login)
-    app.include_router(webhooks(server.channels, server.accept, utc_now, server.note))
+    app.include_router(webhooks(server.channels, server.accept, utc_now, server.note, server.resting))
 
     @app.get("/healthz", tags=["operation"])
     async def healthz() -> dict[str, str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
+import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from bot.accounts import Account, AccountBook, SecretKeeper, Vault
-from bot.accounts.book import Given
+from sqlalchemy.exc import DBAPIError
+
+from bot.accounts import Account, AccountBook, Given, NoAccount, SecretKeeper, Unreadable, Vault
 from bot.clock import Clock
 from bot.messages import Channels, Incoming
 from bot.storage.database import Database
@@ -20,10 +24,27 @@ from congdanso.settings import Settings
 from congdanso.switchboard import Builder, Switchboard, Wired
 from content.places import Places, province_slug
 
+if TYPE_CHECKING:
+    from bot.channels.telegram import TelegramChannel
+    from bot.channels.zalo_bot.quota import Quota
+    from bot.channels.zalo_oa import Resting
+
 DEFAULT = "default"
 """The account that the settings describe."""
 ANNOUNCE_AGAIN = 30.0
-"""Seconds before a webhook that the messenger did not take is announced again."""
+"""Seconds before a webhook that the messenger did not take is announced again, or a bot's name is asked for again."""
+ASK_AGAIN: Final = 600.0
+"""Seconds between two questions for a bot's name at most."""
+RESTING_FOR: Final = 60.0
+"""Seconds for which the accounts that are switched off are remembered."""
+WEBHOOK_SECRETS: Final = {
+    "telegram": (
+        re.compile(r"[A-Za-z0-9_-]{1,256}"),
+        "gồm 1 đến 256 ký tự, chỉ dùng chữ cái không dấu, chữ số, _ và -",
+    ),
+    "zalo-bot": (re.compile(r"[\x21-\x7e]{8,256}"), "gồm 8 đến 256 ký tự, không dấu và không có khoảng trắng"),
+}
+"""What can be a webhook's secret, by the messengers' documentation of setWebhook; and how somebody is told."""
 
 log = logging.getLogger(__name__)
 
@@ -118,18 +139,47 @@ def _needed(values: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _telegram(means: Means, account: Account, secrets: Mapping[str, str]) -> Wired:
-    """Telegram's library is imported only where there is an account: it takes half a second."""
-    from bot.channels.telegram import TelegramChannel, TelegramPoller
+def check_secrets(channel: str, secrets: Mapping[str, str]) -> None:
+    """Check the secrets that a messenger would refuse.
+
+    Raises:
+        ValueError: one cannot be; the message says how it should be, in Vietnamese, and does not show it.
+    """
+    given = secrets.get("webhook_secret", "")
+    if given and channel in WEBHOOK_SECRETS:
+        form, told = WEBHOOK_SECRETS[channel]
+        if not form.fullmatch(given):
+            raise ValueError(f"webhook_secret phải {told}")
+
+
+def telegram_channel(
+    account: Account, secrets: Mapping[str, str], read_file: Callable[[str], Awaitable[bytes]] | None = None
+) -> TelegramChannel:
+    """Return the channel of a bot.
+
+    Raises:
+        ValueError: a secret is missing or cannot be.
+    """
+    from bot.channels.telegram import TelegramChannel
 
     webhook = account.options.get("mode") == "webhook"
-    channel = TelegramChannel(
+    if webhook:
+        check_secrets(account.channel, secrets)
+    return TelegramChannel(
         account.account,
         _needed(secrets, "token"),
         api_url=str(account.options.get("api_url") or "https://api.telegram.org"),
         webhook_secret=_needed(secrets, "webhook_secret") if webhook else secrets.get("webhook_secret", ""),
-        read_file=means.read_file,
+        read_file=read_file,
     )
+
+
+def _telegram(means: Means, account: Account, secrets: Mapping[str, str]) -> Wired:
+    """Telegram's library is imported only where there is an account: it takes half a second."""
+    from bot.channels.telegram import TelegramPoller
+
+    webhook = account.options.get("mode") == "webhook"
+    channel = telegram_channel(account, secrets, means.read_file)
     if webhook and not means.public_url:
         raise ValueError("missing: CONGDANSO_PUBLIC_URL, by which the messenger finds this server")
 
@@ -139,7 +189,6 @@ def _telegram(means: Means, account: Account, secrets: Mapping[str, str]) -> Wir
 
         while True:
             try:
-                await channel.introduce()
                 await channel.set_webhook(means.public_url)
             except TelegramError as error:
                 channel.problem = type(error).__name__
@@ -147,10 +196,25 @@ def _telegram(means: Means, account: Account, secrets: Mapping[str, str]) -> Wir
                 await asyncio.sleep(ANNOUNCE_AGAIN)
             else:
                 channel.problem = ""
+                await channel.set_menu()
                 return
 
+    async def meet() -> None:
+        """Learn the bot's name, by which groups speak to it and citizens share answers."""
+        from telegram.error import TelegramError
+
+        wait = ANNOUNCE_AGAIN
+        while not channel.named:
+            try:
+                await channel.identify()
+            except TelegramError as error:
+                about = {"account": account.account, "error": type(error).__name__}
+                log.warning("Telegram does not say what the bot is called", extra=about)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, ASK_AGAIN)
+
     poller = TelegramPoller(channel, means.database, means.accept, means.wake, means.clock, rng=random.Random())
-    return Wired(channel, announce if webhook else poller.run, channel.stop)
+    return Wired(channel, announce if webhook else poller.run, channel.stop, meet)
 
 
 def _zalo_oa(means: Means, account: Account, secrets: Mapping[str, str]) -> Wired:
@@ -177,9 +241,53 @@ def _zalo_oa(means: Means, account: Account, secrets: Mapping[str, str]) -> Wire
     return Wired(channel, channel.run, channel.stop)
 
 
+class RestingOas:
+    """The Official Accounts that are switched off, as `bot.channels.zalo_oa.take_event` wants them: their events come on."""
+
+    def __init__(self, book: AccountBook, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._book = book
+        self._monotonic = monotonic
+        self._read_at: float | None = None
+        self._found: list[Resting] = []
+
+    async def __call__(self) -> Sequence[Resting]:
+        """Return them, as they were at most a minute ago: anybody may make us ask."""
+        from bot.channels.zalo_oa import Keys, Resting
+
+        now = self._monotonic()
+        if self._read_at is None or now - self._read_at >= RESTING_FOR:
+            found = []
+            try:
+                known = [a for a in await self._book.accounts() if a.channel == "zalo-oa" and not a.active]
+                for account in known:
+                    with contextlib.suppress(NoAccount, Unreadable):
+                        secrets = await self._book.secrets(*account.key)
+                        app_id, oa_id = (str(account.options.get(name) or "") for name in ("app_id", "oa_id"))
+                        keys = Keys(app_id, secrets.get("secret_key", ""), secrets.get("app_secret", ""))
+                        found.append(Resting(account.account, oa_id, keys))
+            except DBAPIError as error:
+                log.warning("accounts: the database does not answer", extra={"error": type(error).__name__})
+                return self._found
+            self._found, self._read_at = found, now
+        return self._found
+
+
+def quota_of(account: Account, database: Database, clock: Clock) -> Quota:
+    """Return the count of a Zalo Bot's messages.
+
+    Raises:
+        ValueError: the option `messages_a_month` is no number.
+    """
+    from bot.channels.zalo_bot.quota import FREE, Quota
+
+    given = account.options.get("messages_a_month")
+    return Quota(database, account.account, clock, int(given) if given else FREE)
+
+
 def _zalo_bot(means: Means, account: Account, secrets: Mapping[str, str]) -> Wired:
     from bot.channels.zalo_bot import ZaloBotPoller, zalo_bot_channel
 
+    check_secrets(account.channel, secrets)
     webhook = bool(secrets.get("webhook_secret"))
     channel = zalo_bot_channel(
         account.account,
@@ -190,29 +298,41 @@ def _zalo_bot(means: Means, account: Account, secrets: Mapping[str, str]) -> Wir
         webhook_secret=secrets.get("webhook_secret", ""),
         public_url=means.public_url,
         display_name=account.title,
-        **({"messages_a_month": int(quota)} if (quota := account.options.get("messages_a_month")) else {}),
+        messages_a_month=quota_of(account, means.database, means.clock).limit,
     )
     if webhook and not means.public_url:
         raise ValueError("missing: CONGDANSO_PUBLIC_URL, by which the messenger finds this server")
 
     async def announce() -> None:
-        """Tell the platform where we are, and try again until it listens."""
+        """Tell the platform where we are, and try again until it listens and has reached us."""
         from bot.channels.zalo_bot import ZaloBotError
 
         while True:
             try:
-                await channel.identify()
-                await channel.set_webhook(means.public_url)
+                if await channel.set_webhook(means.public_url):
+                    return
+                log.warning("Zalo does not reach the webhook", extra={"account": account.account})
             except ZaloBotError as error:
                 channel.problem = type(error).__name__
                 log.warning("Zalo does not take the webhook", extra={"account": account.account})
-                await asyncio.sleep(ANNOUNCE_AGAIN)
-            else:
-                channel.problem = ""
-                return
+            await asyncio.sleep(ANNOUNCE_AGAIN)
+
+    async def meet() -> None:
+        """Learn the bot's names, which groups put before a question, and what is left of the month's quota."""
+        from bot.channels.zalo_bot import ZaloBotError
+
+        wait = ANNOUNCE_AGAIN
+        await channel.look_at_quota()
+        while True:
+            try:
+                return await channel.identify()
+            except ZaloBotError:
+                log.warning("Zalo does not say what the bot is called", extra={"account": account.account})
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, ASK_AGAIN)
 
     poller = ZaloBotPoller(channel, means.accept, means.wake, means.clock, rng=random.Random())
-    return Wired(channel, announce if webhook else poller.run, channel.stop)
+    return Wired(channel, announce if webhook else poller.run, channel.stop, meet)
 
 
 def _is_on(options: Mapping[str, Any], name: str) -> bool:

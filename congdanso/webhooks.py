@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastapi import APIRouter, Request, Response
 
 from bot.channels.webhook import body_of
 from bot.clock import Clock
 from bot.messages import Channels, Incoming, Receipt
+
+if TYPE_CHECKING:
+    from bot.channels.zalo_oa.updates import Others
 
 Accept = Callable[[Incoming], Awaitable[Any]]
 Note = Callable[[Receipt], Awaitable[Any]]
@@ -24,11 +27,14 @@ ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 """What a webhook answers; the messengers look at nothing but the code."""
 
 
-def webhooks(channels: Channels, accept: Accept, clock: Clock, note: Note | None = None) -> APIRouter:
+def webhooks(
+    channels: Channels, accept: Accept, clock: Clock, note: Note | None = None, resting: Others | None = None
+) -> APIRouter:
     """Return the routes; an account that this server does not have is 404.
 
     Args:
         note: takes the receipts of what was sent.
+        resting: the Official Accounts that are switched off.
     """
     router = APIRouter(tags=["channels"])
 
@@ -54,12 +60,12 @@ def webhooks(channels: Channels, accept: Accept, clock: Clock, note: Note | None
     async def zalo_oa(request: Request) -> Response:
         """An event from Zalo, for one of the Official Accounts."""
         found = [channels.get(*key) for key in channels.present() if key[0] == "zalo-oa"]
-        if not found:
+        if not found and not (resting and await resting()):
             # Zalo asks with an empty object whether somebody lives here, before there is an account.
             return Response(status_code=200 if await body_of(request, 16) == b"{}" else 404)
         from bot.channels.zalo_oa import Accounts, ZaloOaChannel, take_event
 
         accounts = Accounts(lambda: [cast("ZaloOaChannel", channel) for channel in found])
-        return await take_event(accounts, request, accept, clock, note)
+        return await take_event(accounts, request, accept, clock, note, resting)
 
     return router

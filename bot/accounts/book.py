@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Update, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Update, and_, case, func, insert, literal, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.accounts.vault import Vault
+from bot.accounts.given import Given, merged, news
+from bot.accounts.vault import Unreadable, Vault
 from bot.clock import Clock
 from bot.storage.database import Database, aware
-from bot.storage.tables import channel_account
+from bot.storage.tables import Moment, channel_account
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 """Account names stand in webhook addresses."""
 STILL_WORKS: Final = timedelta(minutes=1)
 """An account that works is written down as such no more often than this."""
+LONGEST: Final = 400
+"""Characters of a problem; the column's length. The longest of ours also says what to do, so it has to fit."""
+MENDED: Final[dict[str, Any]] = {"receiving_problem": None, "sending_problem": None, "problem_at": None}
+
+log = logging.getLogger(__name__)
 
 
 class NoAccount(LookupError):
@@ -62,24 +68,6 @@ class Account:
         return self.receiving_problem or self.sending_problem
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An account as the environment describes it."""
-
-    channel: str
-    account: str
-    unit: str
-    title: str
-    secrets: Mapping[str, str] = field(repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """By which a change in the environment is noticed; tokens that were renewed since are then kept otherwise."""
-        told = [self.unit, self.title, dict(self.secrets), dict(self.options)]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
 class AccountBook:
     """The accounts of one installation, over one database."""
 
@@ -106,47 +94,52 @@ class AccountBook:
             AccountExists: the channel has one of this name.
             ValueError: the name is none that can stand in an address.
         """
-        return await self._insert(Given(channel, account, unit, title, secrets, options or {}), None)
+        given = Given(channel, account, unit, title, secrets, options or {})
+        return await self._insert(given, from_environment=False)
 
     async def take_given(self, given: Given) -> Account:
         """Write down, or bring up to date, the account that the environment describes.
 
-        Secrets that changed by themselves since (renewed tokens) stay, unless the environment gives others than last time.
+        Each secret is replaced only if the environment gives another one than last time: what a channel renewed since is
+        newer than what still stands there. Whether the account is on is the officers' affair, and stays as it is.
         """
-        try:
-            known = await self.get(given.channel, given.account)
-        except NoAccount:
-            try:
-                return await self._insert(given, given.digest)
-            except AccountExists:
-                return await self.get(given.channel, given.account)
         async with self.database.write() as connection:
-            where = and_(_is(given.channel, given.account), channel_account.c.given.is_distinct_from(given.digest))
-            await connection.execute(
-                update(channel_account)
-                .where(where)
-                .values(
-                    unit=given.unit,
-                    title=given.title,
-                    options=dict(given.options),
-                    secrets=self._vault.seal(given.secrets),
-                    given=given.digest,
-                    version=channel_account.c.version + 1,
-                )
-            )
-            if not known.active and known.from_environment:
+            known = await self._locked(connection, given.channel, given.account)
+            if known is not None and (values := self._changes(known, given)):
                 await connection.execute(
-                    update(channel_account)
-                    .where(_is(given.channel, given.account))
-                    .values(active=True, version=channel_account.c.version + 1)
+                    update(channel_account).where(_is(given.channel, given.account)).values(**values)
                 )
+        if known is None:
+            try:
+                return await self._insert(given, from_environment=True)
+            except AccountExists:
+                log.info("another process has just written the account down", extra={"account": given.account})
         return await self.get(given.channel, given.account)
 
-    async def forget_given(self, still: Collection[tuple[str, str]]) -> None:
-        """Switch off accounts that came from the environment and are not in it any more."""
-        for known in await self.accounts():
-            if known.from_environment and known.active and known.key not in still:
-                await self.change(*known.key, active=False)
+    def _changes(self, known: RowMapping, given: Given) -> dict[str, Any]:
+        """Return what the environment changes of an account; {} for nothing."""
+        old = known["given"] if known["given_secrets"] is None else None
+        if old == given.digest_of_old(given.unit, given.title, given.options):
+            return {"given": given.digest, "given_secrets": self._vault.seal(given.secrets)}
+        values: dict[str, Any] = {}
+        if known["given"] != given.digest:
+            values = {"unit": given.unit, "title": given.title, "options": dict(given.options), "given": given.digest}
+        try:
+            stored = self._vault.open(known["secrets"])
+            last = {} if known["given_secrets"] is None else self._vault.open(known["given_secrets"])
+        except Unreadable:
+            # Most likely it is this process that has the wrong key: what the others can read is left alone.
+            log.error("secrets sealed with another key are left as they are", extra={"account": given.account})
+            return values and values | {"version": channel_account.c.version + 1}
+        if old == given.digest_of_old(known["unit"], known["title"], known["options"]):
+            last = dict(given.secrets)
+        if changed := news(given.secrets, last):
+            values |= MENDED | {"secrets": self._vault.seal(merged(stored, changed))}
+        if values:
+            values["version"] = channel_account.c.version + 1
+        if changed or known["given_secrets"] is None:
+            values["given_secrets"] = self._vault.seal(last | changed)
+        return values
 
     async def change(
         self,
@@ -161,6 +154,10 @@ class AccountBook:
     ) -> Account:
         """Change what is given; running processes take it over within seconds. New secrets end a noted problem.
 
+        Args:
+            secrets: those that are replaced, the others stay; "" removes one. Where tokens may be renewed at the same
+                time, hold `SecretKeeper.lease`.
+
         Raises:
             NoAccount: there is none.
         """
@@ -171,12 +168,11 @@ class AccountBook:
             values["unit"] = unit
         if options is not None:
             values["options"] = dict(options)
-        if secrets is not None:
-            values |= {"secrets": self._vault.seal(secrets), "receiving_problem": None, "sending_problem": None}
-            values |= {"problem_at": None}
         if active is not None:
             values["active"] = active
         async with self.database.write() as connection:
+            if secrets is not None and (known := await self._locked(connection, channel, account)) is not None:
+                values |= MENDED | {"secrets": self._vault.seal(merged(self._readable(known["secrets"]), secrets))}
             changed = await connection.execute(
                 update(channel_account).where(_is(channel, account)).values(**values).returning(channel_account)
             )
@@ -185,7 +181,19 @@ class AccountBook:
             raise NoAccount(f"{channel}:{account}")
         return _account(row)
 
-    async def _insert(self, given: Given, digest: str | None) -> Account:
+    async def _locked(self, connection: AsyncConnection, channel: str, account: str) -> RowMapping | None:
+        """Return an account's row, which nobody else changes before the transaction ends; None if there is none."""
+        query = select(channel_account).where(_is(channel, account)).with_for_update()
+        return (await connection.execute(query)).mappings().one_or_none()
+
+    def _readable(self, sealed: str) -> dict[str, str]:
+        """Return the secrets; {} if another key sealed them, since new ones are the way out of that."""
+        try:
+            return self._vault.open(sealed)
+        except Unreadable:
+            return {}
+
+    async def _insert(self, given: Given, *, from_environment: bool) -> Account:
         if not NAME.fullmatch(given.account):
             raise ValueError(f"an account's name is made of a-z, 0-9 and -: {given.account[:64]!r}")
         values = {
@@ -194,8 +202,9 @@ class AccountBook:
             "unit": given.unit,
             "title": given.title,
             "options": dict(given.options),
-            "secrets": self._vault.seal(given.secrets),
-            "given": digest,
+            "secrets": self._vault.seal(merged({}, given.secrets)),
+            "given": given.digest if from_environment else None,
+            "given_secrets": self._vault.seal(given.secrets) if from_environment else None,
             "active": True,
             "version": 1,
             "created_at": self._clock(),
@@ -272,25 +281,27 @@ class AccountBook:
 
     # how an account fares
 
-    async def report(self, channel: str, account: str, *, receiving: str, sending: str) -> None:
-        """Write down why an account does not work, or that it does; nothing is written where nothing changed."""
+    async def report(
+        self, channel: str, account: str, *, receiving: str | None = None, sending: str | None = None
+    ) -> None:
+        """Write down why an account does not work, or that it does; nothing is written where nothing changed.
+
+        Args:
+            receiving, sending: the problem, "" for none; None leaves what others have written.
+        """
         now = self._clock()
-        problem = receiving or sending
-        changed: ColumnElement[bool] = or_(
-            func.coalesce(channel_account.c.receiving_problem, "") != receiving[:120],
-            func.coalesce(channel_account.c.sending_problem, "") != sending[:120],
+        columns = channel_account.c
+        told = {"receiving_problem": receiving, "sending_problem": sending}
+        news_of = {name: problem[:LONGEST] for name, problem in told.items() if problem is not None}
+        then = [literal(news_of[n]) if n in news_of else func.coalesce(columns[n], "") for n in told]
+        works = and_(*(problem == "" for problem in then))
+        changed = or_(
+            *(func.coalesce(columns[name], "") != problem for name, problem in news_of.items()),
+            and_(works, or_(columns.worked_at.is_(None), columns.worked_at < now - STILL_WORKS)),
         )
-        if not problem:
-            changed = or_(
-                changed, channel_account.c.worked_at.is_(None), channel_account.c.worked_at < now - STILL_WORKS
-            )
-        values: dict[str, Any] = {
-            "receiving_problem": receiving[:120] or None,
-            "sending_problem": sending[:120] or None,
-            "problem_at": func.coalesce(channel_account.c.problem_at, now) if problem else None,
-        }
-        if not problem:
-            values["worked_at"] = now
+        values: dict[str, Any] = {name: problem or None for name, problem in news_of.items()}
+        values["problem_at"] = case((works, null()), else_=func.coalesce(columns.problem_at, literal(now, Moment)))
+        values["worked_at"] = case((works, literal(now, Moment)), else_=columns.worked_at)
         await self._write(update(channel_account).where(_is(channel, account), changed).values(**values))
 
     async def hold(self, channel: str, account: str, until: datetime) -> None:

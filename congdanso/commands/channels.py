@@ -18,7 +18,11 @@ SECRETS = {
     "zalo-oa": ("secret_key", "app_secret", "access_token", "refresh_token"),
     "zalo-bot": ("token", "webhook_secret"),
 }
-"""What is asked for, by channel; an empty answer leaves it out."""
+"""What is asked for, by channel; an empty answer leaves it out, or as it is."""
+START_LIMIT = 64
+"""Characters that a link of Telegram carries to its bot (core.telegram.org/bots/features#deep-linking)."""
+REMOVE = "-"
+"""Typed in place of a secret that is to go."""
 
 
 @click.group()
@@ -60,16 +64,30 @@ def _with_book(work: Callable[[Any, Any], Awaitable[None]]) -> None:
         raise Failure(str(error)) from error
 
 
-def _ask_secrets(kind: str) -> dict[str, str]:
-    """Ask for the secrets of a channel, without showing them; over a pipe, one a line in the order of `SECRETS`."""
+def _ask_secrets(kind: str, *, known: bool = False) -> dict[str, str]:
+    """Ask for the secrets of a channel, without showing them; over a pipe, one a line in the order of `SECRETS`.
+
+    Args:
+        known: whether there are some already; then those that are left empty are left out, and "-" is given back as "".
+
+    Raises:
+        Failure: one cannot be a secret of this channel.
+    """
+    from congdanso.builders import check_secrets
+
+    hint = f"bỏ trống: giữ nguyên, {REMOVE} : xoá" if known else "bỏ trống nếu không có"
     found = {}
     for name in SECRETS[kind]:
         if sys.stdin.isatty():
-            value = click.prompt(f"{name} (bỏ trống nếu không có)", hide_input=True, default="", show_default=False)
+            value = click.prompt(f"{name} ({hint})", hide_input=True, default="", show_default=False).strip()
         else:
             value = sys.stdin.readline().strip()
         if value:
-            found[name] = value
+            found[name] = "" if known and value == REMOVE else value
+    try:
+        check_secrets(kind, found)
+    except ValueError as error:
+        raise Failure(str(error)) from error
     return found
 
 
@@ -115,9 +133,27 @@ def channel_list() -> None:
 
     async def work(book: Any, _: Any) -> None:
         for one in await book.accounts():
-            click.echo("\t".join((f"{one.channel}:{one.account}", one.unit, one.title, _state(one))))
+            state = _state(one)
+            if one.active and (warning := await _quota(book, one)):
+                state = f"{state}; {warning}"
+            click.echo("\t".join((f"{one.channel}:{one.account}", one.unit, one.title, state)))
 
     _with_book(work)
+
+
+async def _quota(book: Any, account: Any) -> str:
+    """Return a warning of the month's quota of a Zalo Bot; "" while there is enough of it, and for other channels."""
+    if account.channel != "zalo-bot":
+        return ""
+    from congdanso.app import utc_now
+    from congdanso.builders import quota_of
+
+    try:
+        quota = quota_of(account, book.database, utc_now)
+    except ValueError:
+        return ""  # the account itself says that it cannot be used
+    used = await quota.used()
+    return f"CHÚ Ý: tháng này đã gửi {used} tin, hạn mức {quota.limit}" if quota.level else ""
 
 
 def _state(account: Any) -> str:
@@ -137,12 +173,21 @@ def _state(account: Any) -> str:
 @_KIND
 @_ACCOUNT
 def channel_secrets(kind: str, account: str) -> None:
-    """Thay các khoá bí mật của một tài khoản."""
-    secrets = _ask_secrets(kind)
+    """Thay khoá bí mật của một tài khoản; khoá nào bỏ trống thì giữ nguyên."""
+    secrets = _ask_secrets(kind, known=True)
+    if not secrets:
+        click.echo(f"Không thay khoá nào của {kind}:{account}")
+        return
 
     async def work(book: Any, _: Any) -> None:
-        await book.change(kind, account, secrets=secrets)
-        click.echo(f"Đã thay khoá của {kind}:{account}; máy chủ nhận trong vài giây")
+        from bot.accounts import SecretKeeper
+        from congdanso.builders import process_name
+
+        await book.get(kind, account)
+        # A server that is just renewing the tokens would write over what is put in here.
+        async with SecretKeeper(book, kind, account, process_name()).lease():
+            await book.change(kind, account, secrets=secrets)
+        click.echo(f"Đã thay {', '.join(secrets)} của {kind}:{account}; máy chủ nhận trong vài giây")
 
     _with_book(work)
 
@@ -186,3 +231,44 @@ def channel_disable(kind: str, account: str) -> None:
 def channel_enable(kind: str, account: str) -> None:
     """Bật lại một tài khoản."""
     _switch(kind, account, active=True)
+
+
+@channel.command("link")
+@click.argument("account")
+@click.option("--pack", required=True, help="mã bộ tài liệu")
+@click.option("--unit", default="", help="mã xã, phường; để trống là cả tỉnh")
+def channel_link(account: str, pack: str, unit: str) -> None:
+    """In đường dẫn mở bot Telegram với một bộ tài liệu, để in lên tờ rơi hay gửi đi."""
+
+    async def work(book: Any, places: Any) -> None:
+        from content import packs
+
+        if pack not in packs.load():
+            raise Failure(f"không có bộ tài liệu {pack!r}")
+        if unit and unit not in {ward.slug for ward in places.wards()}:
+            raise Failure(f"không có xã, phường nào có mã {unit!r}")
+        click.echo(await _telegram_link(book, account, f"c_{pack}" + (f"_{unit}" if unit else "")))
+
+    _with_book(work)
+
+
+async def _telegram_link(book: Any, account: str, payload: str) -> str:
+    """Return the link that opens a bot with a payload; Telegram says what the bot is called.
+
+    Raises:
+        Failure: Telegram does not say, or the payload is longer than its links carry.
+    """
+    from telegram.error import TelegramError
+
+    from congdanso.builders import telegram_channel
+
+    if len(payload) > START_LIMIT:
+        raise Failure(f"đường dẫn Telegram chỉ mang được {START_LIMIT} ký tự: {payload}")
+    bot = telegram_channel(await book.get("telegram", account), await book.secrets("telegram", account))
+    try:
+        await bot.identify()
+        return f"https://t.me/{bot.bot.username}?start={payload}"
+    except TelegramError as error:
+        raise Failure(f"Telegram chưa cho biết tên của bot: {type(error).__name__}") from error
+    finally:
+        await bot.stop()

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.accounts import Account, AccountBook, Vault
-from bot.accounts.book import Given
-from bot.messages import Channels
+from bot.accounts.given import Given
+from bot.channels.health import Health
+from bot.messages import Channels, Misconfigured, Sent
 from bot.storage.database import Database
 from congdanso.switchboard import Switchboard, Wired
 from tests.builders import Clock, FakeChannel
@@ -28,6 +29,9 @@ class Messenger:
     stopped: list[str] = field(default_factory=list)
     built: list[str] = field(default_factory=list)
     problem: str = ""
+    channels: dict[str, FakeChannel] = field(default_factory=dict)
+    """The channel of each process."""
+    met: list[str] = field(default_factory=list)
 
     def builder(self, process: str) -> object:
         def build(account: Account, secrets: Mapping[str, str]) -> Wired:
@@ -45,9 +49,15 @@ class Messenger:
             async def stop() -> None:
                 self.stopped.append(account.title)
 
+            async def meet() -> None:
+                self.met.append(process)
+                if self.met.count(process) < 2:
+                    raise OSError("out of reach")
+
             channel = FakeChannel(name=account.channel, account=account.account)
-            channel.problem = self.problem  # type: ignore[attr-defined]
-            return Wired(channel, receive, stop)
+            channel.health = Health(self.problem)  # type: ignore[attr-defined]
+            self.channels[process] = channel
+            return Wired(channel, receive, stop, meet)
 
         return build
 
@@ -139,10 +149,38 @@ async def test_the_account_of_the_settings_is_one_like_others(book: AccountBook)
     messenger = Messenger()
     async with running(board(book, messenger, "a", given)) as switchboard:
         await until(lambda: messenger.receiving == {"a"})
-        assert switchboard.states() == {"telegram:default": {"ok": True, "problem": ""}}
-    async with running(board(book, messenger, "a")) as switchboard:
-        await until(lambda: switchboard.channels.present() == [])
-    assert not (await book.get("telegram", "default")).active
+        assert switchboard.states() == {"telegram:default": {"ok": True, "problem": "", "warning": ""}}
+        switchboard.channels.get("telegram", "default").warning = "quota 2900/3000"  # type: ignore[union-attr]
+        assert switchboard.states()["telegram:default"] == {"ok": True, "problem": "", "warning": "quota 2900/3000"}
+
+
+async def test_a_process_without_the_variable_takes_the_account_from_nobody(book: AccountBook) -> None:
+    given = Given("telegram", "default", "thai-nguyen", "Tỉnh Thái Nguyên", {"token": "x"})
+    messenger = Messenger()
+    async with running(board(book, messenger, "a", given)) as first:
+        await until(lambda: messenger.receiving == {"a"})
+        async with running(board(book, messenger, "worker")) as second:
+            await until(lambda: messenger.met.count("worker") == 2)
+            assert second.channels.present() == first.channels.present() == [("telegram", "default")]
+
+
+async def test_what_an_officer_switched_off_stays_off_at_the_next_start(
+    book: AccountBook, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = Given("telegram", "default", "thai-nguyen", "Tỉnh Thái Nguyên", {"token": "x"})
+    async with board(book, Messenger(), "a", given).loaded():
+        await book.change("telegram", "default", active=False)
+    switchboard = board(book, Messenger(), "b", given)
+    async with switchboard.loaded():
+        assert switchboard.channels.present() == []
+    assert "an account of the environment is switched off" in caplog.messages
+
+
+async def test_every_process_gets_to_know_the_account_and_tries_until_it_does(book: AccountBook) -> None:
+    await add(book)
+    messenger = Messenger()
+    async with running(board(book, messenger, "a")), running(board(book, messenger, "b")):
+        await until(lambda: sorted(messenger.met) == ["a", "a", "b", "b"])
 
 
 async def test_an_account_without_its_token_is_told_of_and_waits_for_it(book: AccountBook) -> None:
@@ -159,11 +197,68 @@ async def test_an_account_without_its_token_is_told_of_and_waits_for_it(book: Ac
 async def test_health_is_written_down(book: AccountBook) -> None:
     await add(book)
     async with running(board(book, Messenger(problem="InvalidToken"))) as switchboard:
-        assert switchboard.states()["telegram:phu-thong"] == {"ok": False, "problem": "InvalidToken"}
+        state = switchboard.states()["telegram:phu-thong"]
+        assert state == {"ok": False, "problem": "InvalidToken", "warning": ""}
+        await told(book, "InvalidToken")
 
-        async def told() -> None:
-            while (await book.get(*KEY)).problem != "InvalidToken":
-                await asyncio.sleep(0.03)
 
-        async with asyncio.timeout(60):
-            await told()
+async def told(book: AccountBook, problem: str) -> None:
+    async with asyncio.timeout(60):
+        while (await book.get(*KEY)).problem != problem:
+            await asyncio.sleep(0.03)
+
+
+async def test_only_the_process_that_receives_tells_whether_anything_comes_in(book: AccountBook) -> None:
+    await add(book)
+    messenger = Messenger()
+    async with running(board(book, messenger, "a")):
+        await until(lambda: messenger.receiving == {"a"})
+        async with running(board(book, messenger, "b")):
+            await until(lambda: messenger.met.count("b") == 2)
+            messenger.channels["a"].health.receiving = "Conflict"  # type: ignore[attr-defined]
+            await told(book, "Conflict")
+            await asyncio.sleep(0.5)
+            assert (await book.get(*KEY)).problem == "Conflict"
+
+
+async def test_who_takes_over_has_seen_nothing_yet_and_does_not_say_that_all_is_well(book: AccountBook) -> None:
+    await add(book)
+    await book.report(*KEY, receiving="the tokens are lost")
+    messenger = Messenger(problem=None)  # type: ignore[arg-type]
+    async with running(board(book, messenger, "a")):
+        await until(lambda: messenger.receiving == {"a"})
+        await asyncio.sleep(0.5)
+        assert (await book.get(*KEY)).problem == "the tokens are lost"
+        messenger.channels["a"].health.receiving = ""  # type: ignore[attr-defined]
+        await told(book, "")
+
+
+async def test_trouble_with_sending_is_over_when_something_was_sent_since(book: AccountBook) -> None:
+    await add(book)
+    messenger = Messenger()
+    async with running(board(book, messenger, "a")), running(board(book, messenger, "b")):
+        await until(lambda: len(messenger.channels) == 2)
+        a, b = (messenger.channels[process].health for process in "ab")  # type: ignore[attr-defined]
+        a.sent(Misconfigured("Forbidden"))
+        await told(book, "Forbidden")
+        await asyncio.sleep(0.5)
+        account = await book.get(*KEY)
+        assert (account.receiving_problem, account.sending_problem) == ("", "Forbidden")
+        b.sent(Sent("1"))
+        await told(book, "")
+        await asyncio.sleep(0.5)
+        assert (await book.get(*KEY)).problem == ""
+
+
+async def test_an_account_that_only_this_process_cannot_read_is_none_that_is_broken(
+    book: AccountBook, database: Database, clock: Clock
+) -> None:
+    await add(book)
+    messenger = Messenger()
+    with_another_key = AccountBook(database, Vault([b"another"]), clock)
+    async with running(board(book, messenger, "a")):
+        await until(lambda: messenger.receiving == {"a"})
+        async with running(board(with_another_key, messenger, "b")) as second:
+            assert second.channels.present() == []
+            await asyncio.sleep(0.3)
+            assert (await book.get(*KEY)).problem == ""

@@ -106,7 +106,7 @@ class TelegramEmulator:
 
     # what citizens do
 
-    def message(self, chat: int, text: str, **fields: Any) -> dict[str, Any]:
+    def message(self, chat: int, text: str, /, **fields: Any) -> dict[str, Any]:
         """Queue a text message; return the update."""
         body: dict[str, Any] = {
             "message_id": next(self._messages),

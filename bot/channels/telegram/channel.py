@@ -27,10 +27,11 @@ from telegram.constants import ChatAction, FloodLimit, MessageLimit, ParseMode
 from telegram.error import BadRequest, TelegramError
 
 from bot import messages
+from bot.channels.health import Health
 from bot.channels.progress import HalfWay, Progress
 from bot.channels.splitting import clean
 from bot.channels.telegram import outcomes, render
-from bot.channels.telegram.parse import CHANNEL, ourselves, parse, where
+from bot.channels.telegram.parse import CHANNEL, may_mention, ourselves, parse, where
 from bot.channels.telegram.transport import TALKATIVE, QuietRequest
 from bot.channels.tokens import WithoutToken
 from bot.conversation.messages import catalogue
@@ -87,17 +88,16 @@ class TelegramChannel:
         self._file_ids: dict[str, str] = {}
         self._half_way = HalfWay(monotonic)
         self._courtesies: set[asyncio.Task[None]] = set()
-        self._receiving = ""
-        self._sending = ""
+        self.health = Health()
 
     @property
     def problem(self) -> str:
-        """Why the account does not work; "" while it does. A message that got out does not hide that nothing comes in."""
-        return self._receiving or self._sending
+        """Why the account does not work; "" while it does."""
+        return self.health.problem
 
     @problem.setter
     def problem(self, receiving: str) -> None:
-        self._receiving = receiving
+        self.health.receiving = receiving
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -118,12 +118,10 @@ class TelegramChannel:
         """
         await self.bot.get_me()
 
-    async def identify_if_needed(self) -> None:
-        """Identify the bot if that was not possible before; without it only private chats and commands are read."""
-        if ourselves(self.bot) is None:
-            with contextlib.suppress(TelegramError, TimeoutError):
-                async with asyncio.timeout(COURTESY):
-                    await self.identify()
+    @property
+    def named(self) -> bool:
+        """Whether the bot knows its own name; without it only private chats, commands and replies are read."""
+        return ourselves(self.bot) is not None
 
     async def set_commands(self) -> None:
         """Set the menu of commands, as the default and for Vietnamese.
@@ -140,14 +138,13 @@ class TelegramChannel:
         with contextlib.suppress(TelegramError):  # without the button, the menu opens behind a slash
             await self.bot.set_chat_menu_button(menu_button=MenuButtonCommands())
 
-    async def introduce(self) -> None:
-        """Identify the bot and set its menu.
-
-        Raises:
-            TelegramError: Telegram refuses or is out of reach.
-        """
-        await self.identify()
-        await self.set_commands()
+    async def set_menu(self) -> None:
+        """Set the menu of commands if Telegram lets us; without one the bot works as well."""
+        try:
+            await self.set_commands()
+        except TelegramError as error:
+            about = {"account": self.account, "error": type(error).__name__}
+            log.warning("the menu of commands is not set", extra=about)
 
     async def set_webhook(self, public_url: str) -> None:
         """Point Telegram at this server.
@@ -191,6 +188,10 @@ class TelegramChannel:
     def parse(self, raw: dict[str, Any], now: datetime) -> Incoming | None:
         """Return what an update says a citizen did."""
         return parse(raw, self.bot, self.account, now)
+
+    def undecided(self, raw: dict[str, Any]) -> bool:
+        """Whether an update can be read only once the bot knows its own name (see `identify`)."""
+        return not self.named and may_mention(raw)
 
     async def acknowledge(self, raw: dict[str, Any]) -> None:
         """Stop the waiting sign on a pressed button. Best effort: the answer itself follows anyway."""
@@ -244,10 +245,7 @@ class TelegramChannel:
             found = messages.Transient(type(error).__name__, maybe_sent=True)
         else:
             found = messages.Sent(progress.message_id)
-        if isinstance(found, messages.Sent):
-            self._sending = ""
-        elif isinstance(found, messages.Misconfigured):
-            self._sending = found.reason
+        self.health.sent(found)
         self._half_way.settle(chat, reply, found)
         return found
 

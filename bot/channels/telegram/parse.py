@@ -118,7 +118,7 @@ def _message(message: Message, bot: Bot) -> tuple[int, str, str] | None:
         # In a group, only what is said to the bot is the bot's business.
         return (chat.id, "unsupported", kind) if kind and chat.type == ChatType.PRIVATE else None
     if chat.type != ChatType.PRIVATE:
-        text = _for_us(message, text, ourselves(bot))
+        text = _for_us(message, text, bot)
         if not text:
             return None
     if not message.text:
@@ -149,11 +149,21 @@ def ourselves(bot: Bot) -> User | None:
         return None
 
 
-def _for_us(message: Message, text: str, us: User | None) -> str:
+def may_mention(raw: dict[str, Any]) -> bool:
+    """Whether an update is a group's message that mentions somebody: only the bot's name tells if that is the bot."""
+    message = raw.get("message")
+    if not isinstance(message, dict) or not isinstance(chat := message.get("chat"), dict):
+        return False
+    return chat.get("type") != ChatType.PRIVATE and "@" in str(message.get("text") or "")
+
+
+def _for_us(message: Message, text: str, bot: Bot) -> str:
     """Return a group message that is meant for the bot, without the mention; "" for all others."""
-    if us is not None:
-        mention = re.compile(rf"@{re.escape(us.username or '')}\b", re.IGNORECASE)
-        to = message.reply_to_message.from_user if message.reply_to_message is not None else None
-        if mention.search(text) or (to is not None and to.id == us.id):
-            return mention.sub("", text).strip()
+    us = ourselves(bot)
+    mention = re.compile(rf"@{re.escape(us.username)}\b", re.IGNORECASE) if us is not None and us.username else None
+    to = message.reply_to_message.from_user if message.reply_to_message is not None else None
+    # A token begins with the bot's id, so a reply to the bot is known even before Telegram was asked for its name.
+    to_us = to is not None and str(to.id) == bot.token.partition(":")[0]
+    if to_us or (mention is not None and mention.search(text)):
+        return (mention.sub("", text) if mention is not None else text).strip()
     return text if text.startswith("/") and "@" not in text.split(maxsplit=1)[0] else ""

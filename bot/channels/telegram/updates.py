@@ -67,7 +67,7 @@ class TelegramPoller:
                     await self._channel.delete_webhook()
                     await self._channel.identify()
                     alone = True
-                    await self._set_menu()
+                    await self._channel.set_menu()
                 await self._once()
                 failures = 0
                 continue
@@ -108,13 +108,6 @@ class TelegramPoller:
 
     def _pause(self, failures: int) -> float:
         return self._patience[min(failures, len(self._patience) - 1)] * self._rng.uniform(0.8, 1.2)
-
-    async def _set_menu(self) -> None:
-        """Set the menu of commands; without one the bot works as well."""
-        try:
-            await self._channel.set_commands()
-        except TelegramError as error:
-            log.warning("the menu of commands is not set", extra=self._about() | {"error": type(error).__name__})
 
     async def _once(self) -> None:
         found = await self._channel.fetch(await self._offset(), self._long_poll)
@@ -163,7 +156,7 @@ def webhook_router(channels: Mapping[str, TelegramChannel], accept: Accept, cloc
 
 
 async def take_webhook(channel: TelegramChannel, request: Request, accept: Accept, clock: Clock) -> Response:
-    """Answer one delivery: refuse without the secret, store, then say 200; what cannot be stored in time gets 503."""
+    """Answer one delivery: refuse without the secret, store, then say 200; what cannot be stored or read yet gets 503."""
     given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
     if not channel.secret or not hmac.compare_digest(given.encode(), channel.secret.encode()):
         return Response(status_code=403)
@@ -172,7 +165,9 @@ async def take_webhook(channel: TelegramChannel, request: Request, accept: Accep
         return Response(status_code=413)
     if (raw := object_of(body)) is None:
         return Response(status_code=400)
-    await channel.identify_if_needed()
+    if channel.undecided(raw):
+        # Telegram repeats it; by then the name is known, which is asked for beside this (`congdanso.builders`).
+        return Response(status_code=503)
     incoming = channel.parse(raw, clock())
     if incoming is None:
         return Response(status_code=200)

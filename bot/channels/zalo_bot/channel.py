@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bot import messages
+from bot.channels.health import Health
 from bot.channels.progress import HalfWay, Progress
 from bot.channels.tokens import WithoutToken
 from bot.channels.zalo_bot import outcomes, render
@@ -69,22 +70,26 @@ class ZaloBotChannel:
         self._names: tuple[str, ...] = (display_name,) if display_name else ()
         self._half_way = HalfWay(monotonic)
         self._shapes: set[str] = set()
-        self._receiving = ""
-        self._sending = ""
+        self.health = Health()
 
     @property
     def problem(self) -> str:
-        """Why the account does not work; "" while it does. A message that got out does not hide that nothing comes in."""
-        return self._receiving or self._sending
+        """Why the account does not work; "" while it does."""
+        return self.health.problem
 
     @problem.setter
     def problem(self, receiving: str) -> None:
-        self._receiving = receiving
+        self.health.receiving = receiving
 
     @property
     def warning(self) -> str:
         """What an operator should know although the account works: the month's quota runs out."""
         return self.quota.warning if self.quota is not None else ""
+
+    async def look_at_quota(self) -> None:
+        """Read how many messages all processes have sent this month, so that `warning` is true before we send one."""
+        if self.quota is not None:
+            await self.quota.used()
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -103,8 +108,8 @@ class ZaloBotChannel:
         found = [about.get(key) for key in ("account_name", "display_name", "name")] if isinstance(about, dict) else []
         self._names = tuple(dict.fromkeys((*self._names, *(n for n in found if isinstance(n, str) and n))))
 
-    async def set_webhook(self, public_url: str) -> None:
-        """Point Zalo at this server; `problem` says if Zalo could not reach it.
+    async def set_webhook(self, public_url: str) -> bool:
+        """Point Zalo at this server; return whether Zalo reached it there, and if not, `problem` says so.
 
         Raises:
             ZaloBotError: Zalo refuses or is out of reach, or the secret or the address cannot do.
@@ -118,6 +123,7 @@ class ZaloBotChannel:
         verified = result.get("verification") if isinstance(result, dict) else None
         unreached = isinstance(verified, dict) and verified.get("ok") is False
         self.problem = "WebhookNotReached" if unreached else ""
+        return not unreached
 
     async def delete_webhook(self) -> None:
         """End the webhook, so that updates can be polled.
@@ -197,10 +203,7 @@ class ZaloBotChannel:
         if typing and progress.done == 0:
             await self._api.call("sendChatAction", {"chat_id": chat, "action": "typing"}, seconds=COURTESY)
         found = await self._send_from(progress, chat, requests)
-        if isinstance(found, messages.Sent):
-            self._sending = ""
-        elif isinstance(found, messages.Misconfigured):
-            self._sending = found.reason
+        self.health.sent(found)
         self._half_way.settle(chat, reply, found)
         return found
 

@@ -3,11 +3,14 @@
 from bot.channels.zalo_oa.channel import ZaloOaChannel, zalo_oa_channel
 from bot.channels.zalo_oa.client import ZaloOaClient, ZaloRefused
 from bot.channels.zalo_oa.interactions import last_interactions
+from bot.channels.zalo_oa.signature import Keys
 from bot.channels.zalo_oa.tokens import Secrets, seeded
-from bot.channels.zalo_oa.updates import Accounts, take_event, webhook_router
+from bot.channels.zalo_oa.updates import Accounts, Resting, take_event, webhook_router
 
 __all__ = [
     "Accounts",
+    "Keys",
+    "Resting",
     "Secrets",
     "ZaloOaChannel",
     "ZaloOaClient",

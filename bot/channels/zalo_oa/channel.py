@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 
 from bot import messages
+from bot.channels.health import Health
 from bot.channels.progress import HalfWay, Progress
 from bot.channels.zalo_oa import outcomes, render
 from bot.channels.zalo_oa.api import Answer, Api, Done, http_client
@@ -84,18 +85,28 @@ class ZaloOaChannel:
         self._half_way = HalfWay(monotonic)
         self._close = close
         self._identified = False
-        self._sending = ""
+        self._health = Health()
 
     @property
     def problem(self) -> str:
         """Why the account does not work, or soon will not; "" while it does."""
-        return self.tokens.problem or self._sending
+        return self.health.problem
+
+    @property
+    def health(self) -> Health:
+        """As this process sees it. Who receives also keeps the tokens fresh, so trouble with them counts on both sides.
+
+        Other processes may still send with a token that is about to end: their success does not end the alarm.
+        """
+        seen, alarm = self._health, self.tokens.problem
+        return Health(alarm or seen.receiving, alarm or seen.sending, seen.tries)
 
     async def run(self, *, sleep: Sleep = asyncio.sleep, rng: random.Random | None = None) -> None:
         """Renew the tokens in time and learn the OA's id, until cancelled."""
         rng = rng or random.Random()
         while True:
-            await self.tokens.keep_fresh()
+            if await self.tokens.keep_fresh():
+                self._health.receiving = ""
             if not self._identified:
                 await self.identify()
             await sleep(CHECK * rng.uniform(0.8, 1.2))
@@ -145,10 +156,7 @@ class ZaloOaChannel:
             # We are wrong somewhere: the message may be there.
             log.error("sending failed", extra=self._about() | {"error": type(error).__name__})
             found = Transient(type(error).__name__, maybe_sent=True)
-        if isinstance(found, Sent):
-            self._sending = ""
-        elif isinstance(found, messages.Misconfigured):
-            self._sending = found.reason
+        self._health.sent(found)
         self._half_way.settle(chat, reply, found)
         return found
 

@@ -135,17 +135,22 @@ class Tokens:
             self._renewing.add_done_callback(self._ended)
         return await asyncio.shield(self._renewing)
 
-    async def keep_fresh(self) -> None:
-        """Renew the tokens if it is time; take over what another process or an operator has stored."""
+    async def keep_fresh(self) -> bool:
+        """Renew the tokens if it is time; take over what another process or an operator has stored.
+
+        Returns:
+            Whether they work; False also while nobody knows.
+        """
         try:
             stored = await self._secrets.read()
         except Exception as error:
             self._cannot_store(error)
-            return
+            return False
         if self._unsaved is None and (not self._loaded or stored.get(ACCESS, "") != self._access):
             self._adopt(stored)
         if self._unsaved is not None or due(stored, self._clock()):
-            await self.renewed(self._access)
+            return isinstance(await self.renewed(self._access), str) and not self.problem
+        return self._good() and not self.problem
 
     async def authorise(self, code: str, verifier: str) -> Granted | Refused | Unavailable:
         """Fetch and store the first pair for a code that an administrator's consent has brought."""

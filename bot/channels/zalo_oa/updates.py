@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from bot.channels.webhook import body_of, object_of, stored
 from bot.channels.zalo_oa.channel import ZaloOaChannel
 from bot.channels.zalo_oa.parse import oa_of, parse
-from bot.channels.zalo_oa.signature import verify
+from bot.channels.zalo_oa.signature import Keys, verify
 from bot.clock import Clock
 from bot.messages import Incoming, Receipt
 
@@ -28,6 +29,18 @@ Note = Callable[[Receipt], Awaitable[Any]]
 Find = Callable[[str], Sequence[ZaloOaChannel]]
 """The accounts that an event may be for, by the OA's id; "" for an event that names no OA."""
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """An account that is switched off. Zalo goes on sending its events to the app's address."""
+
+    account: str
+    oa_id: str
+    keys: Keys
+
+
+Others = Callable[[], Awaitable[Sequence[Resting]]]
 
 
 class Accounts:
@@ -47,25 +60,33 @@ class Accounts:
         return [c for c in channels if c.oa_id == oa_id] or [c for c in channels if not c.oa_id]
 
 
-def webhook_router(accounts: Find, accept: Accept, clock: Clock, note: Note | None = None) -> APIRouter:
+def webhook_router(
+    accounts: Find, accept: Accept, clock: Clock, note: Note | None = None, resting: Others | None = None
+) -> APIRouter:
     """Return the webhook's route over some accounts (see `take_event`)."""
     router = APIRouter(tags=["channels"])
 
     @router.post(PATH)
     async def zalo_oa_webhook(request: Request) -> Response:
         """An event from Zalo."""
-        return await take_event(accounts, request, accept, clock, note)
+        return await take_event(accounts, request, accept, clock, note, resting)
 
     return router
 
 
-async def take_event(accounts: Find, request: Request, accept: Accept, clock: Clock, note: Note | None) -> Response:
+async def take_event(
+    accounts: Find, request: Request, accept: Accept, clock: Clock, note: Note | None, resting: Others | None = None
+) -> Response:
     """Answer one delivery: verify, store, then say 200.
 
     404 for an OA that is not ours, 403 without a good signature, 503 for what cannot be stored, so that Zalo repeats it.
+    An OA that is switched off, or that the app serves without an account here, is 200 if the event is signed with one of
+    our keys: Zalo stops sending to an app that refuses for long, for all its OAs. Nothing is stored then, but that a
+    citizen of a switched-off account withdraws.
 
     Args:
         note: takes the receipts of what was sent.
+        resting: the accounts that are switched off.
     """
     body = await body_of(request, MAX_BODY)
     if body is None:
@@ -79,13 +100,22 @@ async def take_event(accounts: Find, request: Request, accept: Accept, clock: Cl
     if not oa_id and (raw.get("event_name") != NAMELESS or len(body) > MAX_NAMELESS):
         return Response(status_code=404)
     candidates = accounts(oa_id)
-    if not candidates:
-        log.warning("an event for an OA that is not ours", extra={"oa_id": oa_id})
-        return Response(status_code=404)
+    nobodys = not oa_id or not any(c.oa_id == oa_id for c in candidates)
+    off: Sequence[Resting] = ()
+    if nobodys:
+        off = await resting() if resting is not None else ()
+        if oa_id and any(r.oa_id == oa_id for r in off):
+            candidates = []  # not even those that do not know yet which OA they are
     genuine = _genuine(candidates, body, raw, request.headers, oa_id)
     if not genuine:
-        log.warning("an event without a good signature", extra={"oa_id": oa_id})
-        return Response(status_code=403)
+        ours = {c.keys for c in accounts("")} if nobodys else set()
+        signed = _signed(ours | {r.keys for r in off}, body, raw, request.headers, oa_id)
+        if signed:
+            log.warning("an event for an OA that is switched off or has no account", extra={"oa_id": oa_id})
+            return await _withdrawn([r for r in off if r.keys in signed], raw, oa_id, accept, clock)
+        told = "an event without a good signature" if candidates else "an event for an OA that is not ours"
+        log.warning(told, extra={"oa_id": oa_id})
+        return Response(status_code=403 if candidates else 404)
     if oa_id and len(genuine) > 1:
         log.error("two accounts have the same keys; tell them apart by their OA's ids", extra={"oa_id": oa_id})
         return Response(status_code=503)
@@ -104,6 +134,26 @@ def _genuine(
     """Return the accounts for which an event is signed, and in which form; keys that several share are tried once."""
     forms = {keys: verify(body, raw, headers, keys, oa_id) for keys in {c.keys for c in candidates}}
     return [(c, form) for c in candidates if (form := forms[c.keys]) is not None]
+
+
+def _signed(
+    keys: Iterable[Keys], body: bytes, raw: Mapping[str, Any], headers: Mapping[str, str], oa_id: str
+) -> set[Keys]:
+    """Return the keys by which an event is signed. A long one is compared only with those of the app that it names."""
+    app_id = str(raw.get("app_id") or "")
+    asked = {k for k in keys if k.app_id == app_id or (not app_id and len(body) <= MAX_NAMELESS)}
+    return {k for k in asked if verify(body, raw, headers, k, oa_id) is not None}
+
+
+async def _withdrawn(off: Sequence[Resting], raw: dict[str, Any], oa_id: str, accept: Accept, clock: Clock) -> Response:
+    """Take in that a citizen of switched-off accounts withdraws: their data have to go all the same."""
+    answer = Response(status_code=200)
+    for one in off if raw.get("event_name") == NAMELESS else ():
+        if not oa_id or one.oa_id in ("", oa_id):
+            answer = await stored(_take(parse(raw, one.account, clock()), accept, None), one.account)
+            if answer.status_code != 200:
+                break
+    return answer
 
 
 async def _take(happened: Incoming | Receipt | None, accept: Accept, note: Note | None) -> None:

@@ -260,7 +260,8 @@ async def test_a_document_is_uploaded_once_and_then_sent_by_its_id(
 
 
 async def test_the_menu_lists_commands_the_bot_knows(channel: TelegramChannel, emulator: TelegramEmulator) -> None:
-    await channel.introduce()
+    await channel.identify()
+    await channel.set_commands()
     menus = [body for method, body in emulator.calls if method == "setMyCommands"]
     assert [(m.get("language_code"), "scope" in m) for m in menus] == [
         (None, False),
@@ -424,7 +425,8 @@ UPDATES: list[tuple[str, dict[str, Any], tuple[str, str] | None]] = [
 async def test_each_update_is_read_as_what_a_citizen_did(
     channel: TelegramChannel, emulator: TelegramEmulator, raw: dict[str, Any], expected: tuple[str, str] | None
 ) -> None:
-    await channel.introduce()
+    await channel.identify()
+    await channel.set_commands()
     incoming = channel.parse(raw, MORNING)
     if expected is None:
         assert incoming is None

@@ -350,6 +350,7 @@ async def test_what_the_webhook_could_not_store_is_delivered_again_and_stored_on
     app = FastAPI()
     app.include_router(webhook_router({"default": channel}, flaky, lambda: MORNING))
     async with beside(app) as public_url:
+        await channel.identify()
         await channel.set_webhook(public_url)
         assert emulator.webhook["secret_token"] == "s3cret"
         emulator.repeat(emulator.message(1, "một"))

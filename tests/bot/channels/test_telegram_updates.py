@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from bot.storage.database import Database
 from bot.storage.tables import checkpoint, inbox
 from tests.builders import MORNING
 from tests.emulators.server import serve
-from tests.emulators.telegram import TOKEN, Fault, TelegramEmulator
+from tests.emulators.telegram import BOT, TOKEN, Fault, TelegramEmulator
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
@@ -191,6 +192,36 @@ class TestWebhook:
         answer = await client.post(self.URL, json=emulator.message(1, "một"), headers=self.SECRET)
         assert answer.status_code == 200
         assert await rows(database) == ["một"]
+
+    async def test_a_groups_mention_waits_at_telegram_until_the_bot_knows_its_name(
+        self, client: httpx.AsyncClient, channel: TelegramChannel, emulator: TelegramEmulator, database: Database
+    ) -> None:
+        emulator.faults["getMe"] = [Fault(delay=5)]
+        village = {"chat": {"id": -5, "type": "supergroup", "title": "Thôn 3"}}
+        mention = emulator.message(1, "@cds_test_bot tạm trú cần gì", **village)
+        began = time.monotonic()
+        assert (await client.post(self.URL, json=mention, headers=self.SECRET)).status_code == 503
+        assert time.monotonic() - began < 1.0
+        assert not [method for method, _ in emulator.calls if method == "getMe"]
+        emulator.faults.clear()
+        await channel.identify()
+        assert (await client.post(self.URL, json=mention, headers=self.SECRET)).status_code == 200
+        assert await rows(database) == ["tạm trú cần gì"]
+
+    async def test_what_needs_no_name_is_taken_before_it_is_known(
+        self, client: httpx.AsyncClient, emulator: TelegramEmulator, database: Database
+    ) -> None:
+        village = {"chat": {"id": -5, "type": "supergroup", "title": "Thôn 3"}}
+        answer = emulator.message(2, "câu hỏi của bot")["message"] | {"from": BOT} | village
+        updates = [
+            emulator.message(1, "email của tôi là a@b.vn"),
+            emulator.message(1, "chuyện của thôn", **village),
+            emulator.message(1, "thế lệ phí", **village, reply_to_message=answer),
+            emulator.message(1, "thế bác", **village, reply_to_message=answer | {"from": {**BOT, "id": 9}}),
+        ]
+        statuses = [(await client.post(self.URL, json=u, headers=self.SECRET)).status_code for u in updates]
+        assert statuses == [200] * 4
+        assert (await rows(database))[1:] == ["thế lệ phí"]
 
     @pytest.mark.parametrize(
         "headers", [{}, {"X-Telegram-Bot-Api-Secret-Token": ""}, {"X-Telegram-Bot-Api-Secret-Token": "S3cret"}]

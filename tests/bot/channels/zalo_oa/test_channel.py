@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.channels.zalo_oa import last_interactions, zalo_oa_channel
+from bot.channels.health import Health
+from bot.channels.zalo_oa import ZaloOaChannel, last_interactions, zalo_oa_channel
 from bot.channels.zalo_oa.render import LIMIT, buttons, composed, length, texts
 from bot.channels.zalo_oa.tokens import REFUSED
 from bot.channels.zalo_oa.values import Charge, Left
@@ -202,6 +203,37 @@ class TestTheAccount:
         await channel.tokens.keep_fresh()
         assert isinstance(await channel.send("77", HELLO), Sent)
         assert channel.problem == REFUSED
+
+    async def test_who_keeps_the_tokens_fresh_says_that_they_work_once_it_has_seen_so(self, setting: Setting) -> None:
+        async def look_once(channel: ZaloOaChannel) -> None:
+            async def stop(_: float) -> None:
+                raise asyncio.CancelledError
+
+            with pytest.raises(asyncio.CancelledError):
+                await channel.run(sleep=stop)
+
+        channel = setting.channel()
+        assert channel.health == Health(None, "", 0)
+        setting.zalo.faults[OAUTH] = [Fault(status=502)]
+        await look_once(channel)
+        assert channel.health.receiving is None
+        await look_once(channel)
+        assert channel.health == Health("", "", 0)
+        refresh, setting.zalo.refresh = setting.zalo.refresh, "somebody else's"
+        setting.clock.pass_(hours=20)
+        await look_once(channel)
+        await channel.send("77", HELLO)
+        assert channel.health == Health(REFUSED, REFUSED, 1)
+        # who takes over meanwhile does not end the alarm, though the old token is still good for some hours
+        other = setting.channel()
+        setting.zalo.faults[OAUTH] = [Fault(status=502)]
+        await look_once(other)
+        assert isinstance(await other.send("77", HELLO), Sent)
+        assert other.health == Health(None, "", 1)
+        setting.zalo.refresh = refresh
+        setting.clock.pass_(hours=2)
+        await look_once(channel)
+        assert channel.health == Health("", "", 1)
 
     async def test_no_connection_means_not_sent(self, setting: Setting) -> None:
         channel = setting.channel(api_url="http://127.0.0.1:9")

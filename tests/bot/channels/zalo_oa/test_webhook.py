@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
 
-from bot.channels.zalo_oa import Accounts, ZaloOaChannel, last_interactions, webhook_router
+from bot.channels.zalo_oa import Accounts, Keys, Resting, ZaloOaChannel, last_interactions, webhook_router
 from bot.channels.zalo_oa.updates import PATH
 from bot.inbox import accept
 from bot.messages import Channels, Incoming, Receipt
@@ -27,7 +27,7 @@ from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox
 from bot.turns import Turns
 from tests.builders import MORNING
-from tests.emulators.zalo_oa import APP_SECRET, OA_ID
+from tests.emulators.zalo_oa import APP_ID, APP_SECRET, OA_ID, OA_SECRET
 from tests.emulators.zalo_oa_events import ZaloEvents
 
 from .conftest import Setting
@@ -57,11 +57,16 @@ class Door:
         self.database = database
         self.channels = channels
         self.receipts: list[Receipt] = []
+        self.resting: list[Resting] = []
+        """The accounts that are switched off."""
         self.failures = 0
         """So many of the next events cannot be stored."""
         self.app = FastAPI()
         accounts = Accounts(lambda: self.channels)
-        self.app.include_router(webhook_router(accounts, self._accept, clock, self._note))
+        self.app.include_router(webhook_router(accounts, self._accept, clock, self._note, self._resting))
+
+    async def _resting(self) -> list[Resting]:
+        return self.resting
 
     async def _accept(self, incoming: Incoming) -> None:
         self._fail()
@@ -155,10 +160,38 @@ async def test_bodies_that_are_no_event(door: Door, events: ZaloEvents, body: by
     assert await door.stored() == []
 
 
-async def test_an_oa_that_is_not_ours(door: Door, events: ZaloEvents) -> None:
+async def test_an_oa_that_is_not_ours(door: Door, events: ZaloEvents, caplog: pytest.LogCaptureFixture) -> None:
+    """Signed for our app it is no fault of Zalo's: refusals would end the app's events for all OAs."""
     events.oa_id = "999"
-    assert await events.post(events.text("77", "a")) == 404
+    assert await events.post(events.text("77", SECRET)) == 200
+    assert "an event for an OA that is switched off or has no account" in caplog.messages
+    assert await events.post(events.text("77", SECRET), secret="guess") == 404
+    assert await events.post(events.text("77", SECRET) | {"app_id": "999"}) == 404
     assert await door.stored() == []
+    assert SECRET not in caplog.text
+
+
+async def test_an_account_that_is_switched_off_takes_nothing_and_refuses_nothing(
+    door: Door, events: ZaloEvents, setting: Setting
+) -> None:
+    """Not even one that does not know yet which OA it is takes its place."""
+    door.resting = [Resting("off", OA_ID, Keys(APP_ID, OA_SECRET))]
+    for running in ([], [setting.channel("new", oa_id="")], [setting.channel("other", oa_id="5", oa_secret="s5")]):
+        door.channels[:] = running
+        assert await events.post(events.text("77", "a")) == 200
+        assert await events.post(events.text("77", "a"), secret="guess") == 404
+    assert await door.stored() == []
+
+
+async def test_who_withdraws_from_an_account_that_is_switched_off_is_erased_all_the_same(
+    door: Door, events: ZaloEvents, setting: Setting
+) -> None:
+    door.channels[:] = [setting.channel("other", oa_id="5", oa_secret="s5", app_secret="")]
+    door.resting = [Resting("off", OA_ID, Keys(APP_ID, OA_SECRET)), Resting("far", "6", Keys(APP_ID, "s6"))]
+    door.failures = 1
+    assert [await events.post(events.withdraw("77")) for _ in range(2)] == [503, 200]
+    assert await events.post(events.withdraw("78"), secret="guess") == 403
+    assert [(account, kind) for account, kind, _ in await door.stored()] == [("off", "withdrawn")]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +249,8 @@ async def test_an_account_learns_its_oa_from_its_first_event(door: Door, events:
     assert await events.post(events.text("77", "a")) == 200
     assert door.channels[0].oa_id == OA_ID
     events.oa_id = "999"
-    assert await events.post(events.text("77", "b")) == 404
+    assert await events.post(events.text("77", "b")) == 200
+    assert [text for _, _, text in await door.stored()] == ["a"]
 
 
 async def test_two_accounts_with_one_key_are_not_guessed_between(
