@@ -47,7 +47,7 @@ from bot.conversation.model import (
     Unsubscribed,
     WardChosen,
 )
-from bot.erasure import erase, forget
+from bot.erasure import answers_of, erase, forget
 from bot.inbox import Stored, store
 from bot.linking import Linking, Stale, leave, share
 from bot.messages import ACTS, Incoming, masked
@@ -347,6 +347,9 @@ class Turns:
                     values |= {"stopped_at": None}
                 if one.row["kind"] == "stopped":
                     values |= {"stopped_at": now, "subscribed": False}
+                if any(isinstance(effect, DataErased) for effect in one.turn.effects):
+                    gone = answers_of(connection, held.conversation_id)
+                    leaving = [reply for reply in leaving if reply.outbox_id not in gone]
                 chosen: dict[str, Any] = {}
                 for effect in one.turn.effects:
                     chosen |= self._apply(connection, effect, one.row, one.turn, now, held)
