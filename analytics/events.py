@@ -115,6 +115,20 @@ class AnnouncementUsed(Event):
     """reply, read, join, ask, link-1 …"""
 
 
+@dataclass(frozen=True, slots=True)
+class QuestionEnded(Event):
+    """An officer answered or closed a question that the bot could not answer. There is no visitor."""
+
+    name: ClassVar[str] = "question"
+
+    what: str
+    """answered, closed"""
+    kind: str
+    """Why it was kept: officer, unknown, unclear"""
+    hours: int
+    """That it waited."""
+
+
 def visitor_of(key: bytes, conversation_id: int, at: datetime) -> str:
     """Return the day's pseudonym of a conversation, 16 hex digits; another one tomorrow."""
     day = at.astimezone(_ZONE).date().isoformat()

@@ -123,6 +123,8 @@ class Figures:
     subscribed: int = 0
     unsubscribed: int = 0
     communes_chosen: int = 0
+    officer_answers: int = 0
+    """Questions that an officer answered in the period, whenever they were asked."""
     ratings: tuple[RatingRow, ...] = ()
 
     @property
@@ -194,6 +196,9 @@ async def figures(
             func.count(), event.c.name == "subscription", ~event.c.data["subscribed"].as_boolean()
         ),
         communes_chosen=await asks.number(func.count(), event.c.name == "commune"),
+        officer_answers=await asks.number(
+            func.count(), event.c.name == "question", event.c.data["what"].as_string() == "answered"
+        ),
         ratings=tuple(
             RatingRow(*row)
             for row in await asks.rows(

@@ -43,6 +43,7 @@ def overview(figures: Figures) -> list[tuple[str, str]]:
         "questions": number(figures.questions),
         "answered": f"{number(answered)} ({share(figures.answered_share)})",
         "unknown": f"{number(unknown)} ({share(figures.unknown_share)})",
+        "officer_answers": number(figures.officer_answers),
         "materials": number(figures.given),
         "deliveries": number(deliveries),
         "communes_chosen": number(figures.communes_chosen),

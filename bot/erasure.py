@@ -15,13 +15,20 @@ from bot.work import Work
 
 
 def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
-    """Delete what was said in a conversation before a message of the inbox, and its questions for the editors."""
+    """Delete what was said in a conversation before a message of the inbox, and its questions with their answers."""
     connection.execute(delete(inbox).where(inbox.c.conversation_id == conversation_id, inbox.c.id < before))
     connection.execute(
         delete(outbox).where(outbox.c.conversation_id == conversation_id, outbox.c.state.in_(("sent", "failed")))
     )
+    connection.execute(delete(outbox).where(outbox.c.id.in_(answers_of(connection, conversation_id))))
     connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
     forget_codes(connection, conversation_id)
+
+
+def answers_of(connection: Connection, conversation_id: int) -> frozenset[int]:
+    """Return the outbox rows of officers' answers to a conversation's questions: each quotes what was asked."""
+    asked = (review.c.conversation_id == conversation_id) & review.c.outbox_id.is_not(None)
+    return frozenset(connection.execute(select(review.c.outbox_id).where(asked)).scalars())
 
 
 def forget(connection: Connection, held: Work, until: int) -> datetime | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, bindparam, or_, update
@@ -46,6 +47,15 @@ BACKOFF: Final = (1, 4, 15, 60, 180, 600, 1800)
 """Seconds before the next attempt, by attempts made; each is varied by a fifth so that retries do not come in waves."""
 BROKEN: Final = 60.0
 """Seconds between two tries of an account that does not work, or that no process here has."""
+
+STOPPED: Final = "stopped"
+OUTSIDE_WINDOW: Final = "outside_window"
+REJECTED: Final = "rejected"
+UNREACHABLE: Final = "unreachable"
+_CODES: Final[Mapping[type, str]] = MappingProxyType(
+    {ContactStopped: STOPPED, OutsideWindow: OUTSIDE_WINDOW, Rejected: REJECTED}
+)
+"""Why a reply failed, in the outbox; the messenger's own words stand beside it."""
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +214,9 @@ class Sender:
                     where = conversation.c.id == held.conversation_id
                     connection.execute(update(conversation).where(where).values(stopped_at=now))
                     rest = (outbox.c.conversation_id == held.conversation_id) & outbox.c.state.in_(work.OPEN)
-                    connection.execute(update(outbox).where(rest).values(state="failed", reason=reason[:200]))
+                    connection.execute(
+                        update(outbox).where(rest).values(state="failed", reason=reason[:200], code=STOPPED)
+                    )
             return work.release(connection, held) if last else None
 
         return await self._database.unit(unit)
@@ -217,7 +229,7 @@ def _settled(reply: Leaving, outcome: Outcome | timedelta, now: datetime, pause:
     """The columns of an outbox row after an attempt."""
     tried = reply.attempts + 1
     waits: dict[str, Any] = {"to": "queued", "external": None, "left_at": None, "tries": reply.attempts, "why": None}
-    waits["due"] = now
+    waits |= {"due": now, "coded": None}
     match outcome:
         case timedelta():
             return waits | {"due": now + outcome, "why": "account or chat is waiting"}
@@ -231,11 +243,11 @@ def _settled(reply: Leaving, outcome: Outcome | timedelta, now: datetime, pause:
             return waits | {"due": now + timedelta(seconds=BROKEN), "why": reason[:200]}
         case Transient(reason):
             if tried >= MAX_ATTEMPTS:
-                return waits | {"to": "failed", "tries": tried, "why": reason[:200]}
+                return waits | {"to": "failed", "tries": tried, "why": reason[:200], "coded": UNREACHABLE}
             step = BACKOFF[min(reply.attempts, len(BACKOFF) - 1)]
             return waits | {"due": now + timedelta(seconds=step * pause), "tries": tried, "why": reason[:200]}
         case ContactStopped(reason) | Rejected(reason) | OutsideWindow(reason):
-            return waits | {"to": "failed", "tries": tried, "why": reason[:200]}
+            return waits | {"to": "failed", "tries": tried, "why": reason[:200], "coded": _CODES[type(outcome)]}
         case Moved():
             return waits
     raise AssertionError(outcome)
@@ -250,6 +262,7 @@ _SETTLE: Final = (
         sent_at=bindparam("left_at"),
         attempts=bindparam("tries"),
         reason=bindparam("why"),
+        code=bindparam("coded"),
         next_attempt_at=bindparam("due"),
     )
 )

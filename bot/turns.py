@@ -48,7 +48,7 @@ from bot.conversation.model import (
     Unsubscribed,
     WardChosen,
 )
-from bot.erasure import erase, forget
+from bot.erasure import answers_of, erase, forget
 from bot.hearing import Left, left_of, said_of
 from bot.inbox import Stored, store
 from bot.linking import Linking, Stale, leave, share
@@ -340,6 +340,9 @@ class Turns:
                 if one.forgets:
                     work.still_ours(connection, held)
                     return Answered(tuple(ended), (), True, forget(connection, held, one.row["id"]))
+                if one.turn is not None and any(isinstance(effect, DataErased) for effect in one.turn.effects):
+                    gone = answers_of(connection, held.conversation_id)
+                    leaving = [reply for reply in leaving if reply.outbox_id not in gone]
                 written = self._write(connection, held, one, values, now)
             if written is not None:
                 leaving += written[1]

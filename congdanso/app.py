@@ -38,8 +38,9 @@ from congdanso.materials import router as materials_router
 from congdanso.settings import Settings
 from congdanso.threads import short_turns
 from congdanso.webhooks import webhooks
-from console import announcements_api
+from console import announcements_api, questions_api
 from console.accounts import Accounts
+from console.acting import Callers
 from console.routes import Console, NotLoggedIn, to_login
 from console.routes import router as console_router
 from content.places import Places, read_nation_a_little
@@ -342,6 +343,9 @@ def create(
         )
     )
     announcements_api.refuse(app)
+    callers = Callers(server.accounts, deliveries.chats, settings.key().decode())
+    app.include_router(questions_api.router(questions_api.Rooms(callers, deliveries.questions)))
+    questions_api.refuse(app)
     app.add_exception_handler(NotLoggedIn, to_login)
     app.include_router(webhooks(server.channels, server.accept, utc_now, server.note, server.resting))
 

@@ -16,6 +16,7 @@ from congdanso.commands import (
     officers,
     operation,
     outreach,
+    questions,
     serving,
     talking,
 )
@@ -40,6 +41,7 @@ for command in (
     benches.bench,
     library.content,
     announcements.announce,
+    questions.questions,
     outreach.stats,
     officers.user,
     channels.channel,

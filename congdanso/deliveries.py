@@ -33,6 +33,7 @@ from bot.channels.splitting import numbered
 from bot.clock import ZONE, Clock
 from bot.conversation.model import Attachment, Reply
 from bot.messages import Channel, Channels, Outcome, Rejected
+from bot.questions.desk import QuestionEnded, Questions
 from bot.storage.database import Database
 from congdanso.builders import process_name
 from congdanso.settings import Settings
@@ -67,6 +68,12 @@ class DeliveryRecorder:
                 for e in ended
             ],
         )
+
+
+async def record_question(connection: AsyncConnection, ended: QuestionEnded, /) -> None:
+    """Write down that a question ended."""
+    told = events.QuestionEnded(ended.at, ended.unit, ended.channel, ended.what, ended.kind, ended.hours)
+    await events.record_many(connection, [told])
 
 
 class WithoutCourtesies:
@@ -116,6 +123,7 @@ class Deliveries:
     control: Control
     viewing: Viewing
     reporting: Reporting
+    questions: Questions
     due: Due
     corrections: Corrections
     chats: Chats
@@ -218,9 +226,12 @@ def wire(
     desk, due = Desk(announcements, officers), Due(announcements, officers)
     corrections = Corrections(announcements, officers)
 
+    questions = Questions(database, places, officers, clock=clock, record=record_question)
+
     async def chores() -> None:
         await due.work()
         await corrections.correct()
+        await questions.go_on()
 
     means = Means(store, PlainChannels(channels), limiter, clock, composer, rng=random.Random())
     durable = Durable(means, system_url=settings.system_url(), executor=process_name(), chores=chores)
@@ -233,5 +244,16 @@ def wire(
 
     chat_desk = ChatDesk(desk, control, viewing, use_code, chats.unlink)
     return Deliveries(
-        announcements, desk, control, viewing, reporting, due, corrections, chats, chat_desk, durable, limiter
+        announcements,
+        desk,
+        control,
+        viewing,
+        reporting,
+        questions,
+        due,
+        corrections,
+        chats,
+        chat_desk,
+        durable,
+        limiter,
     )

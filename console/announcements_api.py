@@ -1,7 +1,6 @@
 """The API of announcements, for programs and pages: the same acts, the same checks, as one officer each time.
 
-Who acts is said by a key (`Authorization: Bearer`, made with `congdanso user api-key`) or by the console's session. A session
-alone changes nothing: the request has to carry the page's form token too, so that no page elsewhere can press our buttons.
+Who acts is found by `console.acting`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from datetime import datetime
 from io import BytesIO
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,14 +29,12 @@ from bot.announcements.schedules import BadSchedule, repeat_of
 from bot.announcements.viewing import Viewing
 from bot.clock import ZONE, Clock
 from console.accounts import Accounts
+from console.acting import Callers, Who, known_to
 from console.chats import Chats
 from console.permissions import Officer
-from console.sessions import API_COOKIE, Forms, cookie_of
 
 PREFIX: Final = "/api/announcements"
-SAFE: Final = ("GET", "HEAD")
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-FORM_HEADER: Final = "X-Form-Token"
 Text = Annotated[str, Field(max_length=8_000)]
 Short = Annotated[str, Field(max_length=500)]
 Unit = Annotated[str, Field(max_length=64)]
@@ -128,41 +125,10 @@ class Rooms:
     secret_key: str
 
 
-async def acting(
-    request: Request,
-    authorization: Annotated[str, Header(max_length=200)] = "",
-    form: Annotated[str, Header(alias=FORM_HEADER, max_length=400)] = "",
-) -> Officer:
-    """Return who acts.
-
-    Raises:
-        HTTPException: nobody is named, or a page that may not be ours acts in somebody's name.
-    """
-    rooms: Rooms = request.state.announcements
-    if authorization:
-        scheme, _, key = authorization.partition(" ")
-        found = await rooms.chats.officer_of_key(key) if scheme.lower() == "bearer" and key.isascii() else None
-    else:
-        session = cookie_of(request, API_COOKIE)
-        found = await rooms.accounts.session(session) if session else None
-        ours = request.method in SAFE or Forms(rooms.secret_key).is_ours(request, form, session)
-        if found is not None and not ours:
-            raise HTTPException(403, "form token missing or not ours")
-    if found is None:
-        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
-    return found
-
-
-Who = Annotated[Officer, Depends(acting)]
-
-
 def router(rooms: Rooms) -> APIRouter:
     """Return the routes, all under `/api/announcements`."""
-
-    async def provide(request: Request) -> None:
-        request.state.announcements = rooms
-
-    routes = APIRouter(prefix=PREFIX, tags=["announcements"], responses=REFUSALS, dependencies=[Depends(provide)])
+    known = Depends(known_to(Callers(rooms.accounts, rooms.chats, rooms.secret_key)))
+    routes = APIRouter(prefix=PREFIX, tags=["announcements"], responses=REFUSALS, dependencies=[known])
     _reading(routes, rooms)
     _writing(routes, rooms)
     _acts(routes, rooms)

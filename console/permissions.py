@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.announcements import people
+from bot.questions import desk as questions
 from console.units import within
 from content.places import Places
 
@@ -20,6 +21,8 @@ SEE_ANNOUNCEMENTS: Final = people.SEE
 ANNOUNCE: Final = people.ANNOUNCE
 APPROVE: Final = people.APPROVE
 SET_POLICY: Final = people.SET_POLICY
+ANSWER_QUESTIONS: Final = questions.ANSWER
+"""What citizens wrote is shown to those who answer it, and to nobody else."""
 SEE_PACKS: Final = "see_packs"
 MANAGE_USERS: Final = "manage_users"
 
@@ -27,9 +30,9 @@ _SEE: Final = frozenset({SEE_FIGURES, SEE_ANNOUNCEMENTS, SEE_PACKS})
 PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "viewer": _SEE,
-        "officer": _SEE | {ANNOUNCE},
-        "approver": _SEE | {ANNOUNCE, APPROVE},
-        "admin": _SEE | {ANNOUNCE, APPROVE, SET_POLICY, MANAGE_USERS},
+        "officer": _SEE | {ANNOUNCE, ANSWER_QUESTIONS},
+        "approver": _SEE | {ANNOUNCE, APPROVE, ANSWER_QUESTIONS},
+        "admin": _SEE | {ANNOUNCE, APPROVE, SET_POLICY, MANAGE_USERS, ANSWER_QUESTIONS},
     }
 )
 """What each role may do within its unit. Nobody approves what they wrote themselves, whatever their role."""

@@ -18,8 +18,8 @@ VISITOR: Final = "congdanso_form"
 """Before the login: a random value that forms are bound to."""
 PATH: Final = "/console"
 API_COOKIE: Final = "congdanso_api"
-API_PATH: Final = "/api/announcements"
-"""The same session, for the API that the pages use. It is never sent to the citizens' chat."""
+API_PATHS: Final = ("/api/announcements", "/api/questions")
+"""The same session, for the APIs that the pages use. It is never sent to the citizens' chat."""
 MAX_TOKEN: Final = 200
 
 
@@ -59,12 +59,12 @@ def cookie_of(request: Request, name: str) -> str:
 def keep(response: Response, name: str, value: str, *, secure: bool) -> None:
     """Set one of the console's cookies; it ends with the browser, and scripts cannot read it."""
     response.set_cookie(name, value, path=PATH, httponly=True, samesite="lax", secure=secure)
-    if name == COOKIE:
-        response.set_cookie(API_COOKIE, value, path=API_PATH, httponly=True, samesite="lax", secure=secure)
+    for path in API_PATHS if name == COOKIE else ():
+        response.set_cookie(API_COOKIE, value, path=path, httponly=True, samesite="lax", secure=secure)
 
 
 def drop(response: Response, name: str, *, secure: bool) -> None:
     """Take a cookie away again."""
     response.delete_cookie(name, path=PATH, httponly=True, samesite="lax", secure=secure)
-    if name == COOKIE:
-        response.delete_cookie(API_COOKIE, path=API_PATH, httponly=True, samesite="lax", secure=secure)
+    for path in API_PATHS if name == COOKIE else ():
+        response.delete_cookie(API_COOKIE, path=path, httponly=True, samesite="lax", secure=secure)

@@ -150,16 +150,20 @@ def text_problems(text: str) -> list[str]:
     return problems
 
 
-def personal_problems(text: str) -> list[str]:
-    """Say that a text holds somebody's number."""
+def personal_kinds(text: str) -> list[str]:
+    """Return in words what kinds of somebody's number stand in a text."""
     kinds = {
         f.kind
         for f in personal.find(text)
         if f.kind in personal.REFUSED and not (f.kind == "phone" and _is_office(text[f.start : f.end]))
     }
-    if not kinds:
-        return []
-    return [told("problems", "personal", kinds=", ".join(told("kinds", kind) for kind in sorted(kinds)))]
+    return [told("kinds", kind) for kind in sorted(kinds)]
+
+
+def personal_problems(text: str) -> list[str]:
+    """Say that a text holds somebody's number."""
+    kinds = personal_kinds(text)
+    return [told("problems", "personal", kinds=", ".join(kinds))] if kinds else []
 
 
 def reason_problems(urgent_reason: str | None) -> list[str]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 NAMING: Final = {
@@ -116,10 +117,18 @@ outbox = Table(
     Column("external_id", String(128)),
     Column("edits", String(64), comment="the messenger's id of the message it takes the place of"),
     Column("reason", String(200)),
+    Column("code", String(16), comment="why it failed: stopped, outside_window, rejected, unreachable"),
     Column("created_at", Moment, nullable=False),
     Column("sent_at", Moment),
     Index("ix_outbox_waiting", "conversation_id", "state"),
     Index("ix_outbox_answer", "inbox_id"),
+    # Few: looked through for what may leave after all.
+    Index(
+        "ix_outbox_kept_back",
+        "code",
+        sqlite_where=text("code IS NOT NULL AND inbox_id IS NULL"),
+        postgresql_where=text("code IS NOT NULL AND inbox_id IS NULL"),
+    ),
 )
 
 review = Table(
@@ -132,7 +141,12 @@ review = Table(
     Column("ward", String(8)),
     Column("state", String(16), nullable=False, default="open"),
     Column("created_at", Moment, nullable=False),
+    Column("answered_at", Moment, comment="or closed"),
+    Column("answered_by", String(64), comment="login of the officer"),
+    Column("outbox_id", BigId, comment="the answer on its way"),
+    Column("note", String(200), comment="why it was closed without an answer"),
     Index("ix_review_open", "state", "reason"),
+    Index("ix_review_outbox", "outbox_id"),
 )
 
 channel_account = Table(

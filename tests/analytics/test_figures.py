@@ -17,6 +17,7 @@ from analytics.events import (
     DeliveryEnded,
     Event,
     MaterialGiven,
+    QuestionEnded,
     Rated,
     SubscriptionChanged,
     TurnAnswered,
@@ -66,6 +67,9 @@ WORLD: list[Event] = [
     turn(at(FRIDAY, 23, 59), "duc-xuan", "web", "minh-fri", "unknown", None),
     CommuneChosen(at(FRIDAY, 8, 3), "phu-thong", "telegram"),
     SubscriptionChanged(at(FRIDAY, 8, 4), "phu-thong", "telegram", subscribed=True),
+    # An officer answers Minh's question, and closes an older one.
+    QuestionEnded(at(SATURDAY, 9), "duc-xuan", "web", "answered", "unknown", 9),
+    QuestionEnded(at(SATURDAY, 9), "duc-xuan", "web", "closed", "unclear", 50),
     # Saturday begins at midnight in Vietnam, 17:00 UTC on Friday. Minh asks again: a new asker of that day.
     turn(at(SATURDAY, 0, 0), "duc-xuan", "web", "minh-sat", "clarified", None),
     turn(at(SATURDAY, 0, 1), "duc-xuan", "web", "minh-sat", "answered", "khai-sinh"),
@@ -117,6 +121,7 @@ async def test_the_whole_world_comes_out_exactly(database: Database) -> None:
         subscribed=1,
         unsubscribed=1,
         communes_chosen=1,
+        officer_answers=1,
         ratings=(RatingRow("khai-sinh", 1, 1),),
     )
 

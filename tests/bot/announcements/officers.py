@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.announcements.people import ANNOUNCE, APPROVE, SEE, SET_POLICY, Actor
+from bot.questions.desk import ANSWER
 from content.places import Places, within
 
 RIGHTS = {
     "viewer": {SEE},
-    "officer": {SEE, ANNOUNCE},
-    "approver": {SEE, ANNOUNCE, APPROVE},
-    "admin": {SEE, ANNOUNCE, APPROVE, SET_POLICY},
+    "officer": {SEE, ANNOUNCE, ANSWER},
+    "approver": {SEE, ANNOUNCE, APPROVE, ANSWER},
+    "admin": {SEE, ANNOUNCE, APPROVE, SET_POLICY, ANSWER},
 }
 
 

@@ -1,0 +1,1 @@
+"""Questions that the bot could not answer, and the officers who answer them. What was asked, never who asked."""
