@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from bot.announcements.audience import audience_of, groups, of_unit
@@ -162,6 +163,19 @@ async def send(desk: Desk, login: str, number: int, tell: Tell, *, detach: bool)
     await watch(desk.deliveries, number, tell, deliver=not detach)
 
 
+async def article(desk: Desk, login: str, number: int, account: str, tell: Tell) -> None:
+    """Broadcast it as an article to all who follow an Official Account.
+
+    Raises:
+        Refused: it may not be, or Zalo refuses.
+    """
+    from bot.announcements.articles import Articles
+    from congdanso.press import press_of
+
+    articles = Articles(desk.deliveries.desk, partial(press_of, desk.channels))
+    tell((await articles.publish(login, number, account)).in_words())
+
+
 async def recall(desk: Desk, login: str, number: int, reason: str, tell: Tell, *, detach: bool) -> None:
     """Take it back, and send the correction."""
     await desk.deliveries.control.recall(login, number, reason)
@@ -231,6 +245,7 @@ def lines_of(shown: Shown) -> list[str]:
     if p.audience:
         lines.append(say("result", state=told("announcement_states", p.state), number=p.audience))
         lines += [f"  {number:>6}  {state_in_words(coded)} ({coded})" for coded, number in p.counts.items()]
+    lines += [article.in_words() for article in shown.articles]
     lines.append(say("show_history"))
     for step in shown.steps:
         when = f"{step.at.astimezone(ZONE):%H:%M %d/%m/%Y}"

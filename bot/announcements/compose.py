@@ -85,6 +85,12 @@ class Composer:
             found["xa"] = _inside(self._names[ward])
         return found
 
+    def address(self, attachment: Attachment) -> str:
+        """Return where anybody can fetch a document; "" if this server has no public address."""
+        if not attachment.url.startswith("/"):
+            return attachment.url
+        return f"{self._public_url}{attachment.url}" if self._public_url else ""
+
     def reply(self, message: Message, channel: str, ward: str | None, day: date) -> Reply:
         """Return what a citizen of a commune receives on a channel."""
         content, text = message.content, message.text

@@ -235,6 +235,17 @@ def send(number: int, officer: str | None, detach: bool) -> None:
 @announce.command()
 @number
 @officer
+@click.option("--account", required=True, help="tên Zalo OA của đơn vị")
+def article(number: int, officer: str | None, account: str) -> None:
+    """Phát thông báo đã duyệt thành bài viết cho mọi người quan tâm một Zalo OA, chỉ một lần."""
+    from congdanso import officework
+
+    as_officer(officer, lambda desk, login: officework.article(desk, login, number, account, click.echo))
+
+
+@announce.command()
+@number
+@officer
 @click.option("--reason", default="", help="lý do")
 def pause(number: int, officer: str | None, reason: str) -> None:
     """Tạm dừng; tin chưa gửi nằm chờ."""
