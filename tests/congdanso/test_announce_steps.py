@@ -190,3 +190,11 @@ def test_a_template_is_named_with_what_its_account_says_of_it(run: Run) -> None:
     for given, said in (("cam-giang", 'Không có tài khoản Zalo OA "cam-giang"'), ("phu-thong=mẫu 9", "Mã mẫu tin")):
         refused = announce(run, "draft", "--unit", "phu-thong", "--text-file", "-", "--template", given)
         assert said in refused.output, refused.output
+
+
+def test_an_article_needs_an_account_of_the_unit_and_a_yes(run: Run) -> None:
+    number = drafted(run)
+    refused = announce(run, "article", number, "--account", "phu-thong")
+    assert (refused.exit_code, "chỉ phát bài viết của thông báo đã duyệt" in refused.output) == (1, True), (
+        refused.output
+    )
