@@ -124,9 +124,10 @@ class ContactStopped:
 
 @dataclass(frozen=True, slots=True)
 class OutsideWindow:
-    """The messenger allows no message to this citizen now (Zalo: 48 hours, 7 days)."""
+    """The messenger allows no message to this citizen now (Zalo: 48 hours, 7 days); `until`: but does from then on (night)."""
 
     reason: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

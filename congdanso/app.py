@@ -36,6 +36,7 @@ from congdanso.deliveries import wire
 from congdanso.materials import Leaflets
 from congdanso.materials import router as materials_router
 from congdanso.settings import Settings
+from congdanso.tagging import Tagging
 from congdanso.threads import short_turns
 from congdanso.webhooks import webhooks
 from console import announcements_api, questions_api
@@ -128,6 +129,7 @@ class Server:
         self.deliveries = wire(
             settings, self.database, brain.places, self.channels, utc_now, accounts=self.accounts, packs=brain.packs
         )
+        self.tagging = Tagging(Recorder(brain.places, settings.key(), turns_total), brain.places, self.channels)
         self.turns = Turns(
             self.database,
             brain.dialogue,
@@ -135,7 +137,7 @@ class Server:
             at_once=brain.engine.at_once,
             clock=utc_now,
             owner=uuid.uuid4().hex[:12],
-            record=Recorder(brain.places, settings.key(), turns_total),
+            record=self.tagging,
             linking=Linking(settings.key()),
             desk=self.deliveries.chat_desk,
         )
@@ -177,6 +179,7 @@ class Server:
             await stack.enter_async_context(_background(self.switchboard.run()))
             await stack.enter_async_context(_background(_read_nation()))
             await stack.enter_async_context(_background(self._delivers()))
+            await stack.enter_async_context(_background(self.tagging.run()))
             await stack.enter_async_context(_background(self.pump.run()))
             # What is loaded stays: looking through it for garbage, again and again, lets everybody wait for a tenth of a second.
             gc.freeze()

@@ -13,6 +13,7 @@ from congdanso.commands import (
     channels,
     language,
     library,
+    oa,
     officers,
     operation,
     outreach,
@@ -49,6 +50,7 @@ for command in (
     operation.doctor,
 ):
     cli.add_command(command)
+oa.add_to(channels.channel)
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from bot.announcements.report import Reporting
 from bot.announcements.rows import DeliveryEnded
 from bot.announcements.service import Announcements
 from bot.announcements.store import Store, replies_waiting
+from bot.announcements.templates import template_in_words
 from bot.announcements.viewing import Preview, Show, Viewing
 from bot.channels.splitting import numbered
 from bot.clock import ZONE, Clock
@@ -186,7 +187,7 @@ def shows() -> dict[str, Show]:
 
     def zalo(channel: str) -> Show:
         def show(reply: Reply) -> Preview:
-            parts = tuple(numbered(reply, LIMITS[channel]))
+            parts = (*numbered(reply, LIMITS[channel]), *(template_in_words(t) for t in reply.templates))
             return Preview(channel, parts, (), tuple(a.title for a in reply.attachments))
 
         return show

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from bot.announcements.audience import audience_of, groups, of_unit
@@ -18,6 +19,7 @@ from bot.clock import ZONE
 from bot.conversation.messages import label
 from congdanso.announcing import Desk, Tell, show_plan, try_out, watch
 from congdanso.app import utc_now
+from congdanso.templates import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,22 @@ class Written:
     """JSON, or `day@7:30`, `week:0,3@7:30`, `month:last@7:30`, each with `..2026-12-31`."""
     expires: str | None = None
     joins: bool = False
+    templates: Sequence[str] = ()
+    """`account` or `account=id`."""
+    template_params: Sequence[str] = ()
+    """`name=text`."""
+
+
+async def wished(desk: Desk, written: Written) -> Wish:
+    """Return what was written as a wish, with the templates of the accounts that were named.
+
+    Raises:
+        Refused: a part of it has no shape.
+        BadSchedule: its repetition cannot be.
+    """
+    wish = wish_of(written)
+    templates = await named(desk.database, written.templates, written.template_params)
+    return replace(wish, content=replace(wish.content, templates=templates))
 
 
 def wish_of(written: Written) -> Wish:
@@ -105,7 +123,7 @@ def _repeat(text: str) -> dict[str, Any]:
 
 async def draft(desk: Desk, login: str, written: Written, tell: Tell, *, key: str | None = None) -> int:
     """Keep a draft, and show it as it would arrive."""
-    wish = wish_of(written)
+    wish = await wished(desk, written)
     number = await desk.deliveries.desk.draft(login, wish, key=key)
     plan = await desk.deliveries.announcements.planner.plan(wish)
     show_plan(plan, tell)
@@ -143,6 +161,19 @@ async def send(desk: Desk, login: str, number: int, tell: Tell, *, detach: bool)
         raise Refused([told("begin_problems", problem)])
     tell(say("written_down", number=number))
     await watch(desk.deliveries, number, tell, deliver=not detach)
+
+
+async def article(desk: Desk, login: str, number: int, account: str, tell: Tell) -> None:
+    """Broadcast it as an article to all who follow an Official Account.
+
+    Raises:
+        Refused: it may not be, or Zalo refuses.
+    """
+    from bot.announcements.articles import Articles
+    from congdanso.press import press_of
+
+    articles = Articles(desk.deliveries.desk, partial(press_of, desk.channels))
+    tell((await articles.publish(login, number, account)).in_words())
 
 
 async def recall(desk: Desk, login: str, number: int, reason: str, tell: Tell, *, detach: bool) -> None:
@@ -214,6 +245,7 @@ def lines_of(shown: Shown) -> list[str]:
     if p.audience:
         lines.append(say("result", state=told("announcement_states", p.state), number=p.audience))
         lines += [f"  {number:>6}  {state_in_words(coded)} ({coded})" for coded, number in p.counts.items()]
+    lines += [article.in_words() for article in shown.articles]
     lines.append(say("show_history"))
     for step in shown.steps:
         when = f"{step.at.astimezone(ZONE):%H:%M %d/%m/%Y}"

@@ -59,6 +59,18 @@ class Button(_Body):
     target: Annotated[str, Field(max_length=600)] = ""
 
 
+class Template(_Body):
+    """A template that Zalo approved, for citizens of one account who wrote too long ago for free text; costs money."""
+
+    account: Short
+    id: Annotated[str, Field(max_length=32)]
+    data: dict[str, Annotated[str, Field(max_length=600)]] = Field(
+        default={}, description="its parameters; places as in the text, and {noi_dung} for the text itself"
+    )
+    promotional: bool = False
+    price: Annotated[int, Field(ge=0, lt=10**7)] | None = Field(default=None, description="đồng a message")
+
+
 class Content(_Body):
     """What is said. Places to fill in: {xa}, {tinh}, {ten_don_vi}, {ngay}."""
 
@@ -67,6 +79,7 @@ class Content(_Body):
     buttons: list[Button] = []
     documents: list[Short] = []
     bodies: dict[str, Text] = Field(default={}, description="a wording of its own for a channel")
+    templates: list[Template] = []
 
 
 class Writing(_Body):

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import RowMapping
 
 from bot.announcements.content import Content, Shelf, content_of, filled
+from bot.announcements.templates import CHANNEL as TEMPLATES
 from bot.announcements.texts import say
 from bot.conversation.categories import CATEGORIES, DEFAULT
 from bot.conversation.messages import label
@@ -36,6 +37,11 @@ class Message:
         content = None if row["content"] is None else content_of(row["content"])
         urgent = row["urgent_reason"] is not None
         return cls(row["id"], row["unit"], row["text"], urgent, content, row["code"] or "")
+
+    def by_template(self, channel: str, account: str) -> bool:
+        """Whether it reaches an account's citizens also when they wrote too long ago for free text."""
+        templates = self.content.templates if self.content is not None and channel == TEMPLATES else ()
+        return any(t.account == account for t in templates)
 
     @property
     def cost(self) -> int:
@@ -79,16 +85,25 @@ class Composer:
             found["xa"] = _inside(self._names[ward])
         return found
 
+    def address(self, attachment: Attachment) -> str:
+        """Return where anybody can fetch a document; "" if this server has no public address."""
+        if not attachment.url.startswith("/"):
+            return attachment.url
+        return f"{self._public_url}{attachment.url}" if self._public_url else ""
+
     def reply(self, message: Message, channel: str, ward: str | None, day: date) -> Reply:
         """Return what a citizen of a commune receives on a channel."""
         content, text = message.content, message.text
         if content is not None and channel in content.bodies:
             text = self.whole(message.unit, content.body(channel), urgent=message.urgent)
-        text = filled(text, self.values(message.unit, ward, day))
+        values = self.values(message.unit, ward, day)
+        text = filled(text, values)
         if content is None:
             return Reply(text, (_stop(),), first=0)
+        templates = tuple(t.message(values, content.body(channel)) for t in content.templates if channel == TEMPLATES)
         documents = tuple(found for name in content.documents if (found := self.shelf.find(name)) is not None)
-        return Reply(text, (*self._buttons(content, message.code), *_ways_out(content.category)), documents, first=0)
+        buttons = (*self._buttons(content, message.code), *_ways_out(content.category))
+        return Reply(text, buttons, documents, first=0, templates=templates)
 
     def _buttons(self, content: Content, code: str) -> list[Button]:
         buttons = []
@@ -104,8 +119,8 @@ class Composer:
 
 
 def trial_of(reply: Reply) -> Reply:
-    """Return a reply as an officer tries it on themselves."""
-    return replace(reply, text=f"{say('trial')}\n{reply.text}")
+    """Return a reply as an officer tries it on themselves; never a template: it costs money and cannot say what it is."""
+    return replace(reply, text=f"{say('trial')}\n{reply.text}", templates=())
 
 
 def _stop() -> Button:

@@ -7,10 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from bot.announcements.places import PLACES, filled, names_office, personal_problems, unknown_places
+from bot.announcements.templates import Template, templates_of
 from bot.announcements.texts import told
 from bot.conversation.categories import CATEGORIES, DEFAULT
 from bot.conversation.model import Attachment
-from nlu import personal
+
+__all__ = ["PLACES", "Content", "Press", "Refused", "Shelf", "filled", "names_office", "personal_problems"]
 
 LONGEST: Final = 1500
 """Characters of an officer's text: with heading and footer it fits the smallest of the messengers (Zalo: 2,000)."""
@@ -19,13 +22,8 @@ LONGEST_LABEL: Final = 32
 MOST_BUTTONS: Final = 3
 """Of the officer's own; the citizen's two ways out come behind them, and Zalo shows five."""
 MOST_DOCUMENTS: Final = 2
-PLACES: Final = ("xa", "tinh", "ten_don_vi", "ngay")
-"""What may stand in braces: the citizen's commune, the province, the unit that speaks, the day of sending."""
 KINDS: Final = ("link", "read", "join", "ask")
-_PLACE: Final = re.compile(r"\{([^{}\s]{1,40})\}")
 _LINK: Final = re.compile(r"https?://[^\s\"'<>]{4,500}", re.IGNORECASE)
-_OFFICE_PREFIXES: Final = ("02", "842", "+842")
-"""Landlines: an office's number may stand in an announcement."""
 
 
 class Shelf(Protocol):
@@ -67,6 +65,8 @@ class Content:
     buttons: tuple[Press, ...] = ()
     documents: tuple[str, ...] = ()
     bodies: Mapping[str, str] = field(default_factory=dict)
+    templates: tuple[Template, ...] = ()
+    """For those to whom a messenger takes no free text any more; one for each account at most."""
 
     def body(self, channel: str) -> str:
         """Return the wording for a channel."""
@@ -80,7 +80,7 @@ class Content:
             "buttons": [{"kind": b.kind, "label": b.label, "target": b.target} for b in self.buttons],
             "documents": list(self.documents),
             "bodies": dict(sorted(self.bodies.items())),
-        }
+        } | ({"templates": [t.as_json() for t in self.templates]} if self.templates else {})
 
 
 def content_of(given: Mapping[str, Any]) -> Content:
@@ -89,12 +89,14 @@ def content_of(given: Mapping[str, Any]) -> Content:
     Raises:
         Refused: it does not have the shape of one.
     """
-    known = {"text", "category", "buttons", "documents", "bodies"}
+    known = {"text", "category", "buttons", "documents", "bodies", "templates"}
     problems = [told("content_problems", "unknown", what=str(key)[:40]) for key in set(given) - known]
     text, category = given.get("text", ""), given.get("category") or DEFAULT
     buttons, documents, bodies = given.get("buttons") or [], given.get("documents") or [], given.get("bodies") or {}
+    templates = templates_of(given.get("templates") or [])
     shaped = (
         isinstance(text, str)
+        and templates is not None
         and isinstance(category, str)
         and isinstance(documents, list | tuple)
         and all(isinstance(d, str) for d in documents)
@@ -113,7 +115,8 @@ def content_of(given: Mapping[str, Any]) -> Content:
     presses = tuple(
         Press(b.get("kind", ""), " ".join(b.get("label", "").split()), b.get("target", "").strip()) for b in buttons
     )
-    return Content(_plain(text), category, presses, tuple(documents), {k: _plain(v) for k, v in bodies.items()})
+    plain = {k: _plain(v) for k, v in bodies.items()}
+    return Content(_plain(text), category, presses, tuple(documents), plain, templates or ())
 
 
 def problems_of(content: Content, *, topics: Collection[str], shelf: Shelf, channels: Collection[str]) -> list[str]:
@@ -143,27 +146,10 @@ def text_problems(text: str) -> list[str]:
     elif len(text.strip()) > LONGEST:
         problems.append(told("problems", "too_long", length=len(text.strip()), limit=LONGEST))
     problems += personal_problems(text)
-    unknown = [name for name in dict.fromkeys(_PLACE.findall(text)) if name not in PLACES]
-    if unknown:
+    if unknown := unknown_places(text):
         known = ", ".join(f"{{{name}}}" for name in PLACES)
-        problems.append(told("content_problems", "place", names=", ".join(f"{{{n}}}" for n in unknown), known=known))
+        problems.append(told("content_problems", "place", names=", ".join(unknown), known=known))
     return problems
-
-
-def personal_kinds(text: str) -> list[str]:
-    """Return in words what kinds of somebody's number stand in a text."""
-    kinds = {
-        f.kind
-        for f in personal.find(text)
-        if f.kind in personal.REFUSED and not (f.kind == "phone" and _is_office(text[f.start : f.end]))
-    }
-    return [told("kinds", kind) for kind in sorted(kinds)]
-
-
-def personal_problems(text: str) -> list[str]:
-    """Say that a text holds somebody's number."""
-    kinds = personal_kinds(text)
-    return [told("problems", "personal", kinds=", ".join(kinds))] if kinds else []
 
 
 def reason_problems(urgent_reason: str | None) -> list[str]:
@@ -175,16 +161,6 @@ def reason_problems(urgent_reason: str | None) -> list[str]:
     if len(urgent_reason) > LONGEST_REASON:
         return [told("problems", "reason_long", limit=LONGEST_REASON)]
     return personal_problems(urgent_reason)
-
-
-def names_office(text: str) -> bool:
-    """Whether a landline stands in a text, which the officer should look at once more."""
-    return any(f.kind == "phone" and _is_office(text[f.start : f.end]) for f in personal.find(text))
-
-
-def filled(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with its places filled in; braces that hold none of them stay as they are."""
-    return _PLACE.sub(lambda m: values.get(m.group(1), m.group(0)) if m.group(1) in PLACES else m.group(0), text)
 
 
 def plain_content(text: str) -> Content:
@@ -215,7 +191,3 @@ def _button_problems(buttons: Sequence[Press], topics: Collection[str]) -> list[
     if len(kinds) != len(set(kinds)):
         problems.append(told("content_problems", "twice"))
     return problems
-
-
-def _is_office(number: str) -> bool:
-    return number.replace(" ", "").replace(".", "").replace("-", "").startswith(_OFFICE_PREFIXES)

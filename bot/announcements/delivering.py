@@ -301,8 +301,9 @@ class Run:
                 return Settled(recipient, DeliveryState.FAILED, Reason.BLOCKED, now, tried, stopped=True)
             case Rejected():
                 return ends(DeliveryState.FAILED, Reason.REJECTED)
-            case OutsideWindow():
-                return ends(DeliveryState.FAILED, Reason.OUTSIDE_WINDOW)
+            case OutsideWindow(until=until):
+                later = Settled(recipient, DeliveryState.QUEUED, None, now, recipient.attempts, due_at=until)
+                return ends(DeliveryState.FAILED, Reason.OUTSIDE_WINDOW) if until is None else later
             case Transient(maybe_sent=True):
                 return ends(DeliveryState.UNCERTAIN, Reason.NO_ANSWER)
             case Transient():

@@ -18,7 +18,6 @@ from bot.announcements.hours import is_quiet
 from bot.announcements.lifecycle import Action
 from bot.announcements.moves import move
 from bot.announcements.office import Office
-from bot.announcements.people import ANNOUNCE, APPROVE
 from bot.announcements.planning import Plan, wish_of
 from bot.announcements.schedules import Repeat, repeat_of
 from bot.announcements.states import AnnouncementState
@@ -66,7 +65,7 @@ class Due(Office):
         wish = wish_of(row)
         if row["approved_hash"] is None or wish.digest(row["forecast"] or {}) != row["approved_hash"]:
             return await self._stop(row, Action.ASK_AGAIN, "changed")
-        if (problem := await self._may_not(row)) is not None:
+        if (problem := await self.objection(row)) is not None:
             return await self._stop(row, *problem)
         if wish.expires_at is not None and wish.expires_at <= now:
             return await self._stop(row, Action.LAPSE, "too_late")
@@ -87,18 +86,6 @@ class Due(Office):
         if grew(row["forecast"], plan.audience):
             return await self._stop(row, Action.ASK_AGAIN, "grew", forecast=plan.forecast.as_json())
         return await (self._begin_occurrence(row, plan, rule) if rule else self._begin_once(row, plan))
-
-    async def _may_not(self, row: RowMapping) -> tuple[Action, str] | None:
-        """Ask whether its author and its approver may still do what they did."""
-        author = await self.officers.find(row["author"])
-        if author is None or not await self.officers.may(author.login, ANNOUNCE, row["unit"]):
-            return Action.LAPSE, "author"
-        if row["approver"] is not None:
-            if row["approver"] in row["writers"] or not await self.officers.may(row["approver"], APPROVE, row["unit"]):
-                return Action.ASK_AGAIN, "approver"
-        elif await self.needs_second_person(author, row["unit"]):
-            return Action.ASK_AGAIN, "approver"
-        return None
 
     async def _begin_once(self, row: RowMapping, plan: Plan) -> str | None:
         now = self.now()

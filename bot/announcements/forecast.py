@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.announcements.audience import Audience
@@ -16,6 +16,8 @@ from bot.announcements.lanes import Lane
 from bot.announcements.rates import CAREFUL, Rate
 from bot.announcements.respect import WINDOWS
 from bot.announcements.selecting import asked_for, has_account, here, mutes, willing
+from bot.announcements.templates import CHANNEL as TEMPLATES
+from bot.announcements.templates import Template, cost_in_words
 from bot.announcements.texts import grouped, told
 from bot.storage.tables import conversation
 from content.places import Places
@@ -38,6 +40,20 @@ class Reach:
     takes: timedelta
     paid: int = 0
     outside: int = 0
+    templated: int = 0
+    """Who cannot be written to freely and gets a template instead; not among `outside`."""
+    price: int | None = None
+    """Of one template, in đồng."""
+
+    @property
+    def cost(self) -> str:
+        """What the templates cost at most, in words: who would have to be paid for anyway may get one too."""
+        return cost_in_words(self.paid + self.templated, self.price)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures for storage."""
+        found: dict[str, Any] = {"citizens": self.citizens, "paid": self.paid, "outside": self.outside}
+        return found | ({"templated": self.templated, "price": self.price} if self.templated else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class Forecast:
         """Return the figures for storage and for the approval's hash."""
         return {
             "audience": self.audience,
-            "lanes": {str(r.lane): {"citizens": r.citizens, "paid": r.paid, "outside": r.outside} for r in self.reach},
+            "lanes": {str(r.lane): r.as_json() for r in self.reach},
             "unreachable": dict(sorted(self.unreachable.items())),
         }
 
@@ -88,8 +104,10 @@ async def forecast(
     rates: Mapping[str, Rate],
     now: datetime,
     saved: Mapping[str, Audience] | None = None,
+    templates: Sequence[Template] = (),
 ) -> Forecast:
     """Count."""
+    by_account = {Lane(TEMPLATES, t.account): t for t in templates}
     postgres = connection.dialect.name == "postgresql"
     asked = asked_for(audience, places=places, now=now, postgres=postgres, saved=saved)
     wanted = and_(asked, willing(category))
@@ -106,12 +124,7 @@ async def forecast(
         .group_by(conversation.c.channel, conversation.c.account)
         .order_by(conversation.c.channel, conversation.c.account)
     )
-    reach = tuple(
-        Reach(
-            Lane(r.channel, r.account), r.citizens, _takes(rates, r.channel, r.citizens - r.outside), r.paid, r.outside
-        )
-        for r in (await connection.execute(query)).all()
-    )
+    reach = tuple(_reach(r, by_account, rates) for r in (await connection.execute(query)).all())
     stopped, subscribed = conversation.c.stopped_at.is_not(None), conversation.c.subscribed
     conditions: dict[str, ColumnElement[bool]] = {
         "stopped": and_(asked, stopped),
@@ -146,6 +159,14 @@ def _window(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return case(*free, else_=literal(True)), case(*paid, else_=literal(True))
 
 
+def _reach(row: Row[Any], templates: Mapping[Lane, Template], rates: Mapping[str, Rate]) -> Reach:
+    lane = Lane(row.channel, row.account)
+    if (template := templates.get(lane)) is not None:
+        takes = _takes(rates, row.channel, row.citizens)
+        return Reach(lane, row.citizens, takes, row.paid, 0, row.outside, template.price)
+    return Reach(lane, row.citizens, _takes(rates, row.channel, row.citizens - row.outside), row.paid, row.outside)
+
+
 def _takes(rates: Mapping[str, Rate], channel: str, citizens: int) -> timedelta:
     rate = rates.get(channel, CAREFUL)
     if channel == "web" or rate.per_second is None:
@@ -158,12 +179,14 @@ def _words(reach: Reach) -> str:
         f"{told('channels', reach.lane.channel)} ({reach.lane.account})"
     )  # fmt: skip
     if reach.lane.channel in WINDOWS:
-        free = reach.citizens - reach.paid - reach.outside
+        free = reach.citizens - reach.paid - reach.outside - reach.templated
         parts = [told("forecast", "in_window", number=grouped(free))]
         if reach.paid:
             parts.append(told("forecast", "paid", number=grouped(reach.paid)))
         if reach.outside:
             parts.append(told("forecast", "outside", number=grouped(reach.outside)))
+        if reach.templated:
+            parts.append(told("forecast", "template", number=grouped(reach.templated), cost=reach.cost))
         return f"{name}: {', '.join(parts)}"
     key = "when_opened" if reach.lane.channel == "web" else "at_once"
     return f"{name}: {told('forecast', key, number=grouped(reach.citizens))}"

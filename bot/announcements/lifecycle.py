@@ -39,6 +39,8 @@ class Action(StrEnum):
     """Every recipient has a final state."""
     RUN_OUT = "run_out"
     """The rule of a repeated one has no moment left."""
+    ARTICLE = "article"
+    """It was broadcast as an article, too. Its state does not change by that."""
 
 
 MOVES: Final[Mapping[State, Mapping[Action, State]]] = MappingProxyType(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.announcements import notices
 from bot.announcements.content import Refused
 from bot.announcements.lifecycle import Action, NotAllowed
-from bot.announcements.people import APPROVE, SEE, Actor, Officers
+from bot.announcements.people import ANNOUNCE, APPROVE, SEE, Actor, Officers
 from bot.announcements.planning import Planner
 from bot.announcements.service import Announcements
 from bot.announcements.states import AnnouncementState
@@ -106,6 +106,18 @@ class Office:
         if unit != province:
             return False
         return any(other.login != actor.login for other in await self.officers.who_may(APPROVE, unit))
+
+    async def objection(self, row: RowMapping) -> tuple[Action, str] | None:
+        """Ask whether its author and its approver may still do what they did."""
+        author = await self.officers.find(row["author"])
+        if author is None or not await self.officers.may(author.login, ANNOUNCE, row["unit"]):
+            return Action.LAPSE, "author"
+        if row["approver"] is not None:
+            if row["approver"] in row["writers"] or not await self.officers.may(row["approver"], APPROVE, row["unit"]):
+                return Action.ASK_AGAIN, "approver"
+        elif await self.needs_second_person(author, row["unit"]):
+            return Action.ASK_AGAIN, "approver"
+        return None
 
     async def told_of_urgent(self, connection: AsyncConnection, row: RowMapping, actor: Actor) -> str:
         """Tell the superiors that something urgent is on its way; return whom, in words."""

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.announcements import audience as audiences
 from bot.announcements import content as contents
+from bot.announcements import templates
 from bot.announcements.audience import Audience, audience_of, of_unit
 from bot.announcements.compose import Composer, Message
 from bot.announcements.content import Content, plain_content, reason_problems
@@ -155,6 +156,7 @@ class Planner:
         problems = contents.problems_of(
             wish.content, topics=self.topics, shelf=self.composer.shelf, channels=self.channels
         )
+        problems += templates.problems_of(wish.content.templates, self.accounts)
         problems += reason_problems(wish.urgent_reason)
         known = bool(within(self.places, wish.unit))
         if not known:
@@ -197,6 +199,7 @@ class Planner:
             rates=self._rates,
             now=self.clock(),
             saved=saved,
+            templates=wish.content.templates,
         )
 
     async def saved(self, connection: AsyncConnection, wish: Wish) -> tuple[dict[str, Audience], list[str]]:
@@ -221,7 +224,9 @@ class Planner:
         problems = []
         for channel in sorted(self.channels):
             limit = self._limits.get(channel, SMALLEST)
-            length = len(self.composer.reply(plan.message, channel, longest, day).text)
+            reply = self.composer.reply(plan.message, channel, longest, day)
+            problems += templates.length_problems(reply.templates)
+            length = len(reply.text)
             if length > limit:
                 problems.append(
                     told("content_problems", "length", channel=told("channels", channel), length=length, limit=limit)
@@ -257,6 +262,14 @@ def _notes_of(plan: Plan, now: datetime) -> list[str]:
     notes = []
     if plan.urgent_reason is None and is_quiet(now):
         notes.append(told("notes", "quiet", when=f"{next_morning(now):%H:%M %d/%m/%Y}"))
+    by_account = {t.account: t.id for t in plan.wish.content.templates}
+    notes += [
+        told(
+            "notes", "template", account=r.lane.account, id=by_account[r.lane.account], number=r.templated, cost=r.cost
+        )
+        for r in plan.reach
+        if r.templated
+    ]
     if contents.names_office(plan.wish.content.text):
         notes.append(told("notes", "office_phone"))
     notes += [

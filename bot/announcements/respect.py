@@ -54,6 +54,8 @@ class Asked:
     urgent: bool
     correction: bool
     expires_at: datetime | None
+    by_template: bool = False
+    """A template goes where the window is closed."""
 
 
 def objection(row: RowMapping, asked: Asked, channel: str, now: datetime) -> Reason | None:
@@ -68,7 +70,7 @@ def objection(row: RowMapping, asked: Asked, channel: str, now: datetime) -> Rea
         return Reason.MOVED_AWAY
     window = WINDOWS.get(channel)
     seen = aware(row["last_seen_at"])
-    if window is not None and seen is not None and now - seen > window.paid:
+    if window is not None and not asked.by_template and seen is not None and now - seen > window.paid:
         return Reason.OUTSIDE_WINDOW
     return None
 

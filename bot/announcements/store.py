@@ -95,11 +95,12 @@ class Store(Chores):
                     .where(announcement.c.id == row["id"], announcement.c.state.in_((*before(Action.WAKE), *ACTIVE)))
                     .values(state=AnnouncementState.SENDING, started_at=func.coalesce(announcement.c.started_at, now))
                 )
-        correction = row["kind"] == "correction"
+        correction, message = row["kind"] == "correction", Message.of(row)
         asked = respect.Asked(
-            frozenset(row["wards"]), row["category"], row["urgent_reason"] is not None, correction, aware(row["expires_at"])
+            frozenset(row["wards"]), row["category"], row["urgent_reason"] is not None, correction, aware(row["expires_at"]),
+            message.by_template(key.channel, key.account),
         )  # fmt: skip
-        return Current(Message.of(row), asked, () if correction else tuple(others))
+        return Current(message, asked, () if correction else tuple(others))
 
     async def next_due(self, key: Lane) -> datetime | None:
         """Return when the next delivery that may leave now is due; None if there is none.

@@ -144,6 +144,24 @@ step = Table(
 )
 """Who did what to an announcement. Written in the transaction of what it tells of; never changed."""
 
+article = Table(
+    "announcement_article",
+    metadata,
+    Column("announcement_id", BigId, ForeignKey("announcement.id", ondelete="CASCADE"), nullable=False),
+    Column("account", String(64), nullable=False, comment="of zalo-oa"),
+    Column("state", String(12), nullable=False, comment="bot.announcements.articles.ArticleState"),
+    Column("token", Text, comment="by which Zalo says whether it is made"),
+    Column("article_id", String(128), comment="Zalo's id of the article"),
+    Column("external_id", String(128), comment="Zalo's id of the broadcast"),
+    Column("problem", String(120), comment="why the last try stopped"),
+    Column("actor", String(64), nullable=False, comment="login"),
+    Column("at", Moment, nullable=False, comment="when the state was reached"),
+    Column("owner", String(32), comment="the one try that is at it"),
+    Column("lease_until", Moment),
+    PrimaryKeyConstraint("announcement_id", "account"),
+)
+"""Announcements that became an article of a Zalo OA, broadcast to its followers once."""
+
 count = Table(
     "announcement_count",
     metadata,

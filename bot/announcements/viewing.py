@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, and_, select
 
+from bot.announcements.articles import Published, articles_of
 from bot.announcements.office import Office
 from bot.announcements.people import SEE
 from bot.announcements.planning import Plan, Wish, wish_of
@@ -65,6 +66,7 @@ class Shown:
     parent: int | None
     children: tuple[int, ...]
     steps: tuple[Step, ...]
+    articles: tuple[Published, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it for the API and for programs."""
@@ -95,6 +97,7 @@ class Shown:
             "closed_at": _iso(p.closed_at),
             "parent": self.parent,
             "children": list(self.children),
+            "articles": [a.as_json() for a in self.articles],
             "steps": [
                 {"at": _iso(s.at), "actor": s.actor, "action": s.action, "state": s.state, "note": s.note}
                 for s in self.steps
@@ -146,6 +149,7 @@ class Viewing(Office):
             row["parent_id"],
             tuple(children),
             tuple(Step(aware(s["at"]) or s["at"], s["actor"], s["action"], s["state"], s["note"]) for s in steps),
+            tuple(await articles_of(database, announcement_id, self.now())),
         )
 
     async def listing(self, login: str, *, states: Sequence[str] = (), limit: int = 50) -> list[Progress]:

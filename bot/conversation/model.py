@@ -53,6 +53,16 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateMessage:
+    """A template that a messenger approved for one of its accounts, filled in: parameters by name."""
+
+    account: str
+    id: str
+    data: tuple[tuple[str, str], ...] = ()
+    promotional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One bubble, in plain text; each channel renders it within its own limits.
 
@@ -68,6 +78,8 @@ class Reply:
     """The topic, or "topic:aspect", that the bubble answers: a link can lead others to it."""
     in_place: bool = False
     """It takes the place of the bubble whose button was pressed, where a channel can do that."""
+    templates: tuple[TemplateMessage, ...] = ()
+    """Of announcements: what leaves instead where the messenger takes nothing else. An answer has none, so none is stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.announcements.content import Refused, personal_kinds
+from bot.announcements.content import Refused
+from bot.announcements.places import personal_kinds
 from bot.announcements.office import excerpt
 from bot.announcements.people import Actor, Officers
 from bot.announcements.texts import told

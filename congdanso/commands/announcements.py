@@ -115,6 +115,13 @@ _WRITING = (
     ),
     click.option("--repeat", help="day@7:30, week:0,3@7:30, month:last@8:00, thêm ..2026-12-31 là ngày cuối"),
     click.option("--expires", help='quá lúc này thì không gửi nữa: "2026-12-01 17:00"'),
+    click.option(
+        "--template", "templates", multiple=True,
+        help="Zalo OA: mẫu tin cho người ngoài 7 ngày, TÀI_KHOẢN (theo tuỳ chọn của tài khoản) hoặc TÀI_KHOẢN=MÃ; tốn phí",
+    ),
+    click.option(
+        "--template-param", "template_params", multiple=True, help="tên=giá trị; điền được {noi_dung}, {xa}, {tinh}, {ngay}"
+    ),
     click.option("--joins", is_flag=True, help="gửi cả cho người đăng ký trong lúc đang gửi"),
 )  # fmt: skip
 
@@ -157,7 +164,7 @@ def revise(number: int, officer: str | None, **options: Any) -> None:
     from congdanso import officework
 
     async def work(desk: Any, login: str) -> None:
-        await desk.deliveries.desk.revise(login, number, officework.wish_of(_written(**options)))
+        await desk.deliveries.desk.revise(login, number, await officework.wished(desk, _written(**options)))
         click.echo(say("revised", number=number))
 
     as_officer(officer, work)
@@ -223,6 +230,17 @@ def send(number: int, officer: str | None, detach: bool) -> None:
     from congdanso import officework
 
     as_officer(officer, lambda desk, login: officework.send(desk, login, number, click.echo, detach=detach))
+
+
+@announce.command()
+@number
+@officer
+@click.option("--account", required=True, help="tên Zalo OA của đơn vị")
+def article(number: int, officer: str | None, account: str) -> None:
+    """Phát thông báo đã duyệt thành bài viết cho mọi người quan tâm một Zalo OA, chỉ một lần."""
+    from congdanso import officework
+
+    as_officer(officer, lambda desk, login: officework.article(desk, login, number, account, click.echo))
 
 
 @announce.command()

@@ -171,3 +171,30 @@ def test_the_keys_of_an_account_are_printed_once(run: Run) -> None:
     assert "/lienket " in code.output
     assert run("user", "api-key", "nguyen-thi-lan").output.startswith("cds_")
     assert run("user", "link-code", "khong-ai").exit_code == 1
+
+
+def test_a_template_is_named_with_what_its_account_says_of_it(run: Run) -> None:
+    added = run(
+        *("channel", "add", "zalo-oa", "phu-thong", "--unit", "phu-thong", "--title", "OA xã Phủ Thông"),
+        *("--option", "app_id=1", "--option", "template_id=301", "--option", "template_price=120"),
+        *("--option", 'template_data={"noi_dung": "{noi_dung}", "ngay": "{ngay}"}'),
+        text="secret\n\n\n\n",
+    )
+    assert added.exit_code == 0, added.output
+    number = drafted(run, "--template", "phu-thong", "--template-param", "ngay=28/11/2026")
+    shown = json.loads(announce(run, "show", number, "--json").stdout)["content"]["templates"]
+    data = {"ngay": "28/11/2026", "noi_dung": "{noi_dung}"}
+    assert shown == [{"account": "phu-thong", "id": "301", "data": data, "promotional": False, "price": 120}]
+    preview = announce(run, "preview", number).output
+    assert "[Mẫu tin 301 của tài khoản phu-thong, cho người ngoài 7 ngày]" in preview
+    for given, said in (("cam-giang", 'Không có tài khoản Zalo OA "cam-giang"'), ("phu-thong=mẫu 9", "Mã mẫu tin")):
+        refused = announce(run, "draft", "--unit", "phu-thong", "--text-file", "-", "--template", given)
+        assert said in refused.output, refused.output
+
+
+def test_an_article_needs_an_account_of_the_unit_and_a_yes(run: Run) -> None:
+    number = drafted(run)
+    refused = announce(run, "article", number, "--account", "phu-thong")
+    assert (refused.exit_code, "chỉ phát bài viết của thông báo đã duyệt" in refused.output) == (1, True), (
+        refused.output
+    )

@@ -27,7 +27,7 @@ from bot.channels.zalo_oa.uploads import Message, ReadFile, Unsendable, Uploads
 from bot.channels.zalo_oa.values import Charge
 from bot.channels.zalo_oa.windows import Window, window
 from bot.clock import Clock
-from bot.conversation.model import Attachment, Reply
+from bot.conversation.model import Attachment, Reply, TemplateMessage
 from bot.messages import Capabilities, Outcome, OutsideWindow, Rejected, RetryAfter, Sent, Transient
 
 CHECK: Final = 600.0
@@ -148,7 +148,7 @@ class ZaloOaChannel:
 
         The first one that fails decides the outcome. The same reply to the same citizen, sent again, goes on with that one
         (unless this process forgot it). Outside the hours in which Zalo takes messages for nothing, no request leaves unless
-        paid messages are allowed.
+        paid messages are allowed; a template of the reply's leaves instead, which has no such hours.
         """
         try:
             found = await self._send(chat, reply)
@@ -164,11 +164,20 @@ class ZaloOaChannel:
         parts = render.texts(reply)
         if not parts and not reply.attachments:
             return Rejected("nothing to send")
-        if (outside := await self._outside(chat)) is not None:
+        outside = await self._outside(chat)
+        template = None if _is_anonymous(chat) else _template(reply, self.account)
+        if outside is not None and not (template is not None and isinstance(outside, OutsideWindow)):
             return outside
         if (rests := self._api.rests()) > 0:
             return RetryAfter(rests)
-        return await self._send_from(self._half_way.progress(chat, reply), chat, reply, parts)
+        if outside is None:
+            progress = self._half_way.progress(chat, reply)
+            found = await self._send_from(progress, chat, reply, parts)
+            if template is None or progress.done or not isinstance(found, OutsideWindow):
+                return found
+            # Zalo counts the hours otherwise than we do, or wants money for a free text: nothing of it has left.
+        assert template is not None
+        return await self.client.send_template(chat, template.id, dict(template.data), promotional=template.promotional)
 
     async def _outside(self, chat: str) -> OutsideWindow | Transient | None:
         """Why no message may leave now."""
@@ -258,6 +267,10 @@ class ZaloOaChannel:
 
     def _about(self) -> dict[str, Any]:
         return {"account": self.account}
+
+
+def _template(reply: Reply, account: str) -> TemplateMessage | None:
+    return next((t for t in reply.templates if t.account == account), None)
 
 
 def _is_anonymous(chat: str) -> bool:

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from bot.channels.zalo_oa import outcomes
 from bot.channels.zalo_oa.api import Answer, Api, Done
-from bot.channels.zalo_oa.outcomes import PROCESSING, Failed
+from bot.channels.zalo_oa.outcomes import BY_NIGHT, PROCESSING, Failed
 from bot.channels.zalo_oa.values import Article, CitizenQuota, OaProfile, OaQuota, Target, number
-from bot.channels.zalo_oa.windows import by_day
+from bot.channels.zalo_oa.windows import by_day, next_opening
 from bot.clock import Clock
 from bot.messages import Outcome, OutsideWindow, Rejected, Sent, Transient
 
@@ -78,7 +78,7 @@ class ZaloOaClient:
     async def broadcast(self, article_id: str, target: Target) -> Outcome:
         """Send an article to the followers who fit; by night nothing is sent."""
         if not by_day(self._clock()):
-            return OutsideWindow(NIGHT)
+            return OutsideWindow(NIGHT, next_opening(self._clock()))
         element = {"media_type": "article", "attachment_id": article_id}
         body = {
             "recipient": {"target": target.as_dict()},
@@ -86,7 +86,7 @@ class ZaloOaClient:
                 "attachment": {"type": "template", "payload": {"template_type": "media", "elements": [element]}}
             },
         }
-        return sent(await self._api.post("/v2.0/oa/message", body))
+        return self._sent(await self._api.post("/v2.0/oa/message", body))
 
     # templates that Zalo approved
 
@@ -95,9 +95,9 @@ class ZaloOaClient:
     ) -> Outcome:
         """Send a template to a citizen whose id is known. A promotional one does not leave by night, others do, silently."""
         if promotional and not by_day(self._clock()):
-            return OutsideWindow(NIGHT)
+            return OutsideWindow(NIGHT, next_opening(self._clock()))
         body = {"user_id": user_id, "template_id": template_id, "template_data": dict(data)}
-        return sent(await self._api.post("/v3.0/oa/message/template", body))
+        return self._sent(await self._api.post("/v3.0/oa/message/template", body))
 
     async def send_template_by_phone(
         self,
@@ -116,7 +116,7 @@ class ZaloOaClient:
             development: only administrators of app and OA receive it, and nothing is charged.
         """
         if promotional and not by_day(self._clock()):
-            return OutsideWindow(NIGHT)
+            return OutsideWindow(NIGHT, next_opening(self._clock()))
         if not 0 < len(tracking_id) <= 48:
             return Rejected("a tracking id has 1 to 48 characters")
         body: dict[str, Any] = {
@@ -127,7 +127,14 @@ class ZaloOaClient:
         }
         if development:
             body["mode"] = "development"
-        return sent(await self._api.post("/message/template", body, business=True))
+        return self._sent(await self._api.post("/message/template", body, business=True))
+
+    def _sent(self, answer: Answer) -> Outcome:
+        """What an answer means; a refusal because of the night says when to come again."""
+        found = sent(answer)
+        if isinstance(answer, Failed) and answer.code in BY_NIGHT and isinstance(found, OutsideWindow):
+            return OutsideWindow(found.reason, next_opening(self._clock()))
+        return found
 
     # quotas
 

@@ -24,6 +24,8 @@ STOPPED: Final = frozenset({-213, -217, -222, -227, -244})
 OUTSIDE: Final = frozenset({-230, -232, -305, -311, -211, -218, -234, -133, -320, -321})
 """The seven days are over (and older rules: 48 hours, a number of answers); the OA's or the citizen's quota is used up; it is
 night; it would have to be paid for and cannot be. The last two speak of the account, but free answers still leave."""
+BY_NIGHT: Final = frozenset({-234, -133})
+"""Of them: broadcasts and promotional templates leave between 06:00 and 21:59 only."""
 MISCONFIGURED: Final = frozenset(
     {-202, -204, -205, -207, -208, -209, -212, -215, -219, -221, -223, -224, -235, -240, -242}
 )

@@ -19,6 +19,8 @@ MARGIN: Final = timedelta(minutes=1)
 """Both end a little earlier for us: a message on its way at the stroke would be charged, or refused."""
 MORNING: Final = time(6)
 NIGHT: Final = time(22)
+DOUBT: Final = timedelta(minutes=30)
+"""Where Zalo calls it night and we do not: its clock is another one."""
 
 
 class Window(StrEnum):
@@ -37,6 +39,15 @@ def window(last_interaction: datetime | None, now: datetime) -> Window:
     if age <= FREE - MARGIN:
         return Window.FREE
     return Window.PAID if age <= PAID - MARGIN else Window.CLOSED
+
+
+def next_opening(now: datetime) -> datetime:
+    """Return when broadcasts and promotional templates may leave again, at night; by day, when to ask a Zalo that refused one."""
+    if by_day(now):
+        return now + DOUBT
+    local = now.astimezone(ZONE)
+    morning = datetime.combine(local.date(), MORNING, ZONE)
+    return morning if local < morning else morning + timedelta(days=1)
 
 
 def by_day(now: datetime) -> bool:
