@@ -64,6 +64,8 @@ class TelegramEmulator:
 
     sent: list[Sent] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    headers: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    """HTTP method, path and headers of each call."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """By method; each fault is used once, in order."""
     chats: dict[str, Fault] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class TelegramEmulator:
         for kept in (
             self.sent,
             self.calls,
+            self.headers,
             self.faults,
             self.chats,
             self.files,
@@ -193,6 +196,7 @@ class TelegramEmulator:
         method = request.path_params["method"]
         body, uploads = await _fields(request)
         self.calls.append((method, body))
+        self.headers.append((request.method, request.url.path, dict(request.headers)))
         await asyncio.sleep(self.latency)
         if request.path_params["token"] != self.token:
             return _error(401, "Unauthorized")
