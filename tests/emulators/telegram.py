@@ -4,7 +4,7 @@ Half of what is tested against it is therefore our own idea of Telegram; its lim
 
 A test plays the citizens (`message`, `press`, `membership`), reads what arrived (`sent`, `texts`, `calls`, `files`), and
 makes trouble: `faults` for the next calls of a method, `chats` for a chat until the entry is removed, `latency` and
-`per_second` for all. A webhook, once set, gets its updates by `deliver`.
+`per_second` for all. A webhook, once set, gets its updates by `deliver`; after `disorder`, which polling does not know, out of order.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import html
 import itertools
 import json
+import random
 import re
 import time
 from collections import deque
@@ -163,6 +164,11 @@ class TelegramEmulator:
         """Queue an update a second time, as Telegram does when it did not hear the answer."""
         self._updates.append(update)
 
+    def disorder(self, rng: random.Random, duplicates: float = 0.3) -> None:
+        """Mix up what waits, with some of it twice: webhooks run side by side, and what was not heard comes again later."""
+        self._updates.extend([update for update in self._updates if rng.random() < duplicates])
+        rng.shuffle(self._updates)
+
     async def post_webhook(self, update: dict[str, Any], base: str | None = None, secret: str | None = None) -> int:
         """Deliver an update as Telegram does; return the status."""
         url = self.webhook["url"] if base is None else base
@@ -172,12 +178,12 @@ class TelegramEmulator:
         async with httpx.AsyncClient(timeout=10) as client:
             return (await client.post(url, json=update, headers=headers)).status_code
 
-    async def deliver(self, attempts: int = 5, pause: float = 0.05) -> int:
+    async def deliver(self, attempts: int = 5, pause: float = 0.05, base: str | None = None) -> int:
         """Post what waits to the webhook, in order; an update that is not taken is repeated. Return how many were taken."""
         taken = 0
         while self._updates and self.webhook.get("url"):
             for _ in range(attempts):
-                if 200 <= await self.post_webhook(self._updates[0]) < 300:
+                if 200 <= await self.post_webhook(self._updates[0], base) < 300:
                     break
                 await asyncio.sleep(pause)
             else:
