@@ -192,6 +192,10 @@ class TelegramEmulator:
             taken += 1
         return taken
 
+    def waiting(self) -> int:
+        """How many updates nobody has acknowledged."""
+        return len(self._updates)
+
     def texts(self, chat: int) -> list[str]:
         """The texts that reached a chat."""
         return [s.body["text"] for s in self.sent if s.method == "sendMessage" and s.chat == str(chat)]
@@ -345,7 +349,9 @@ class TelegramEmulator:
             return _error(409, "Conflict: can't use getUpdates method while webhook is active")
         offset = int(body.get("offset") or 0)
         until = time.monotonic() + min(float(body.get("timeout") or 0), 2.0)
-        self._updates = [u for u in self._updates if u["update_id"] >= offset]
+        # In place: the test's thread writes meanwhile, and nothing that it adds may get lost.
+        for old in [u for u in self._updates if u["update_id"] < offset]:
+            self._updates.remove(old)
         while not self._updates and time.monotonic() < until:
             await asyncio.sleep(0.02)
         return self._updates[: int(body.get("limit") or 100)]
