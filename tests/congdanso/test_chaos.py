@@ -38,8 +38,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("chaos")]
 ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("CONGDANSO_CHAOS") == "full"
 CITIZENS, MESSAGES, KILLS = (2000, 20_000, 20) if FULL else (90, 540, 6)
-EVERY = 8.0 if FULL else 3.0
-"""Seconds between two kills."""
 SECRET = "chaos-secret-0123456789"
 KEY = "chaos" * 8
 POLLED = "54321:emulated-token"
@@ -137,6 +135,7 @@ class World:
     """Whether nothing waits to be polled."""
     late: list[asyncio.Task[None]] = field(default_factory=list)
     refused: int = 0
+    written: int = 0
     under_way: list[int] = field(default_factory=list)
     """For each kill: the replies that the killed server may have had on their way."""
 
@@ -157,9 +156,13 @@ class World:
     ) -> None:
         """Write some messages, one after the other; one in seven is delivered a second time, some time later."""
         for number in range(1, count + 1):
+            # However slowly servers come back, somebody writes at each kill.
+            while len(self.under_way) < (number - 1) * KILLS // count:
+                await asyncio.sleep(0.05)
             update = messenger.write(chat, f"câu {number}")
             async with gate:
                 await self.deliver(client, messenger, update)
+            self.written += 1
             if self.rng.random() < 1 / 7:
                 self.late.append(asyncio.create_task(self.again(client, messenger, update)))
 
@@ -168,9 +171,11 @@ class World:
         await self.deliver(client, messenger, update)
 
     async def attack(self) -> None:
-        """Kill one server after the other, each at a random moment; start it again at once."""
-        for _ in range(KILLS):
-            await asyncio.sleep(EVERY * (0.5 + self.rng.random()))
+        """Kill one server after the other, each at a random moment of its share of the messages; start it again at once."""
+        for number in range(KILLS):
+            moment = MESSAGES * (number + self.rng.random()) / KILLS
+            while self.written < moment:
+                await asyncio.sleep(0.01)
             port = self.rng.choice(self.servers.ports)
             self.servers.kill(port)
             left = await in_hand(self.database)
