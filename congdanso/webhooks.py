@@ -25,6 +25,10 @@ ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     503: {"description": "It could not be stored in time; it is to be sent again."},
 }
 """What a webhook answers; the messengers look at nothing but the code."""
+BODY: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+}
+"""What it reads; the shapes are the messengers' own and change without notice."""
 
 
 def webhooks(
@@ -38,7 +42,7 @@ def webhooks(
     """
     router = APIRouter(tags=["channels"])
 
-    @router.post("/channels/telegram/{account}/webhook", response_class=Response, responses=ANSWERS)
+    @router.post("/channels/telegram/{account}/webhook", response_class=Response, responses=ANSWERS, openapi_extra=BODY)
     async def telegram(account: str, request: Request) -> Response:
         """An update from Telegram."""
         if (found := channels.get("telegram", account)) is None:
@@ -47,7 +51,7 @@ def webhooks(
 
         return await take_webhook(cast("TelegramChannel", found), request, accept, clock)
 
-    @router.post("/channels/zalo-bot/{account}/webhook", response_class=Response, responses=ANSWERS)
+    @router.post("/channels/zalo-bot/{account}/webhook", response_class=Response, responses=ANSWERS, openapi_extra=BODY)
     async def zalo_bot(account: str, request: Request) -> Response:
         """An update from the Zalo Bot Platform."""
         if (found := channels.get("zalo-bot", account)) is None:
@@ -56,7 +60,7 @@ def webhooks(
 
         return await take_webhook(cast("ZaloBotChannel", found), request, accept, clock)
 
-    @router.post("/channels/zalo-oa/webhook", response_class=Response, responses=ANSWERS)
+    @router.post("/channels/zalo-oa/webhook", response_class=Response, responses=ANSWERS, openapi_extra=BODY)
     async def zalo_oa(request: Request) -> Response:
         """An event from Zalo, for one of the Official Accounts."""
         found = [channels.get(*key) for key in channels.present() if key[0] == "zalo-oa"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -16,21 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+import congdanso.builders
+import congdanso.webhooks
 from bot import messages
+from bot.accounts import AccountBook, Vault
 from bot.conversation.model import Button, Reply
 from bot.inbox import accept
-from bot.messages import Incoming
+from bot.messages import Channels, Incoming
 from bot.storage.database import Database
 from bot.storage.tables import inbox
+from congdanso.builders import Means
+from congdanso.switchboard import Builder, Switchboard
 from tests.builders import answering, until
-from tests.emulators.server import serve
+from tests.emulators.server import Dropped, beside, serve
 
 if TYPE_CHECKING:
     from congdanso.brain import Brain
@@ -58,10 +63,10 @@ TABLE: list[Any] = NAMES["TABLE"]  # type: ignore[assignment]
 
 @pytest.fixture(scope="module")
 def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The guide's module, from a file of its own."""
+    """The guide's module, under the name that it would have."""
     path = tmp_path_factory.mktemp("guide") / "kiosk.py"
     path.write_text(block("module"), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("kiosk_of_the_guide", path)
+    spec = importlib.util.spec_from_file_location("bot.channels.kiosk", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -69,6 +74,20 @@ def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
+
+
+def builder(means: Means) -> Builder:
+    """The guide's builder, as if it stood in congdanso/builders.py."""
+    names = dict(vars(congdanso.builders))
+    exec(compile(block("builder"), "new-channel.md", "exec"), names)
+    return lambda account, secrets: names["_kiosk"](means, account, secrets)
+
+
+def route(channels: Channels, accept: Any, clock: Any) -> APIRouter:
+    """The guide's route, as if it stood in congdanso/webhooks.py."""
+    given = {"router": APIRouter(), "channels": channels, "accept": accept, "clock": clock}
+    exec(compile(block("route"), "new-channel.md", "exec"), vars(congdanso.webhooks) | given)
+    return given["router"]
 
 
 @dataclass
@@ -95,14 +114,6 @@ class Gateway:
         return [text for where, text in self.shown if where == screen]
 
 
-class Dropped(Response):
-    """Closes the connection without an answer."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
 @pytest.fixture
 def gateway() -> Gateway:
     return Gateway()
@@ -116,8 +127,27 @@ async def channel(kiosk: ModuleType, gateway: Gateway) -> AsyncIterator[Any]:
         await opened.stop()
 
 
-def test_the_module_is_as_short_as_promised() -> None:
-    assert len(block("module").splitlines()) < 120
+def test_the_module_and_its_wiring_are_as_short_as_promised() -> None:
+    assert sum(len(block(name).splitlines()) for name in ("module", "builder", "route")) < 120
+
+
+PLACES = [
+    ("congdanso.builders", "builders"),
+    ("congdanso.builders", "given_accounts"),
+    ("congdanso.webhooks", "webhooks"),
+    ("congdanso.commands.channels", "SECRETS"),
+    ("congdanso.deliveries", "LIMITS"),
+    ("congdanso.deliveries", "shows"),
+    ("bot.announcements.rates", "RATES"),
+    ("bot.announcements.respect", "WINDOWS"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), PLACES)
+def test_the_places_that_the_guide_names_are_there(module: str, name: str) -> None:
+    assert f"{module.replace('.', '/')}.py`" in GUIDE
+    assert f"`{name}`" in GUIDE
+    assert hasattr(importlib.import_module(module), name)
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["rules", "format"])
@@ -137,33 +167,52 @@ async def test_the_table_of_the_guide(
 
 
 async def test_a_conversation_through_inbox_turns_and_sender(
-    kiosk: ModuleType, channel: Any, gateway: Gateway, database: Database, brain: Brain
+    kiosk: ModuleType, gateway: Gateway, database: Database, brain: Brain
 ) -> None:
-    loop = asyncio.get_running_loop()
+    """From an account in the book, by the builder and the route of the guide."""
     broken = True
+
+    def now() -> datetime:
+        return datetime.now(UTC)
 
     async def store(incoming: Incoming) -> None:
         if broken:
             raise OSError("disk full")
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(accept(database, incoming), loop))
+        await accept(database, incoming)
+        pump.wake()
 
-    async with answering(database, brain, channel) as pump:
-        app = FastAPI()
-        wake = lambda: loop.call_soon_threadsafe(pump.wake)  # noqa: E731
-        app.include_router(kiosk.webhook_router({"default": channel}, store, wake, lambda: datetime.now(UTC)))
-        with serve(app) as base:
-            async with httpx.AsyncClient(base_url=base, timeout=10) as client:
+    book = AccountBook(database, Vault([b"the installation's key"]), now)
+    means = Means(database, book, store, lambda: None, now, "")
+    channels = Channels()
+    switchboard = Switchboard(book, channels, {"kiosk": builder(means)}, given=(), owner="test")
+    with serve(gateway.app()) as url:
+        secrets = {"token": TOKEN, "secret": SECRET}
+        about = {"unit": "phu-thong", "title": "Màn hình xã Phủ Thông"}
+        await book.add("kiosk", "no-secret", **about, secrets={"token": TOKEN}, options={"api_url": url})
+        await book.add("kiosk", "default", **about, secrets=secrets, options={"api_url": url})
+        async with switchboard.loaded():
+            assert channels.present() == [("kiosk", "default")]
+            assert (await book.get("kiosk", "no-secret")).problem == "missing: secret"
+            channel = channels.get("kiosk", "default")
+            assert channel is not None
+            app = FastAPI()
+            app.include_router(route(channels, store, now))
+            async with (
+                answering(database, brain, channel) as pump,
+                beside(app) as base,
+                httpx.AsyncClient(base_url=base, timeout=10) as client,
+            ):
 
-                async def post(body: Any, secret: str = SECRET) -> int:
+                async def post(body: Any, secret: str = SECRET, account: str = "default") -> int:
                     headers = {"X-Kiosk-Secret": secret}
-                    return (
-                        await client.post("/channels/kiosk/default/webhook", json=body, headers=headers)
-                    ).status_code
+                    answer = await client.post(f"/channels/kiosk/{account}/webhook", json=body, headers=headers)
+                    return answer.status_code
 
                 async def says(number: int, text: str) -> int:
                     return await post({"id": str(number), "screen": "k1", "what": "said", "text": text, "name": "Lan"})
 
                 assert await post({}, secret="other") == 403
+                assert await post({}, account="no-secret") == 404
                 assert await says(1, "làm giấy khai sinh cần gì") == 503
                 broken = False
                 gateway.answers = [(503, {}), (200, {"X-Line": "1"})]
@@ -176,7 +225,8 @@ async def test_a_conversation_through_inbox_turns_and_sender(
                 await until(lambda: len(gateway.shown) > before)
                 assert "lệ phí" in " ".join(gateway.texts("k1")[before:]).lower()
                 assert await post({"what": "seen"}) == 200
-                assert await post(["x"]) == 200
+                assert await post(["x"]) == 400
+                assert await post({"x": "y" * 20_000}) == 413
     assert gateway.authorizations == {f"Bearer {TOKEN}"}
     async with database.read() as connection:
         rows = (await connection.execute(select(inbox).order_by(inbox.c.id))).mappings().all()

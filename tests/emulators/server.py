@@ -1,12 +1,13 @@
-"""Runs an ASGI application on a loopback port, in a thread of its own."""
+"""Runs an ASGI application on a loopback port, in a thread of its own or in the loop of the test."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 import uvicorn
@@ -41,3 +42,16 @@ def serve(app: Any, port: int = 0, *, lifespan: Literal["on", "off"] = "off") ->
         server.should_exit = True
         thread.join(timeout=15)
         listener.close()
+
+
+@asynccontextmanager
+async def beside(app: Any) -> AsyncIterator[str]:
+    """Serve an application in the test's own loop, where its database and channels live; yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
+        task = asyncio.create_task(server.serve([listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task

@@ -4,7 +4,7 @@ Half of what is tested against it is therefore our own idea of Telegram; its lim
 
 A test plays the citizens (`message`, `press`, `membership`), reads what arrived (`sent`, `texts`, `calls`, `files`), and
 makes trouble: `faults` for the next calls of a method, `chats` for a chat until the entry is removed, `latency` and
-`per_second` for all. A webhook, once set, gets its updates by `deliver`.
+`per_second` for all. A webhook, once set, gets its updates by `deliver`; after `disorder`, which polling does not know, out of order.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import html
 import itertools
 import json
+import random
 import re
 import time
 from collections import deque
@@ -64,6 +65,8 @@ class TelegramEmulator:
 
     sent: list[Sent] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    headers: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    """HTTP method, path and headers of each call."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """By method; each fault is used once, in order."""
     chats: dict[str, Fault] = field(default_factory=dict)
@@ -94,6 +97,7 @@ class TelegramEmulator:
         for kept in (
             self.sent,
             self.calls,
+            self.headers,
             self.faults,
             self.chats,
             self.files,
@@ -160,6 +164,11 @@ class TelegramEmulator:
         """Queue an update a second time, as Telegram does when it did not hear the answer."""
         self._updates.append(update)
 
+    def disorder(self, rng: random.Random, duplicates: float = 0.3) -> None:
+        """Mix up what waits, with some of it twice: webhooks run side by side, and what was not heard comes again later."""
+        self._updates.extend([update for update in self._updates if rng.random() < duplicates])
+        rng.shuffle(self._updates)
+
     async def post_webhook(self, update: dict[str, Any], base: str | None = None, secret: str | None = None) -> int:
         """Deliver an update as Telegram does; return the status."""
         url = self.webhook["url"] if base is None else base
@@ -169,12 +178,12 @@ class TelegramEmulator:
         async with httpx.AsyncClient(timeout=10) as client:
             return (await client.post(url, json=update, headers=headers)).status_code
 
-    async def deliver(self, attempts: int = 5, pause: float = 0.05) -> int:
+    async def deliver(self, attempts: int = 5, pause: float = 0.05, base: str | None = None) -> int:
         """Post what waits to the webhook, in order; an update that is not taken is repeated. Return how many were taken."""
         taken = 0
         while self._updates and self.webhook.get("url"):
             for _ in range(attempts):
-                if 200 <= await self.post_webhook(self._updates[0]) < 300:
+                if 200 <= await self.post_webhook(self._updates[0], base) < 300:
                     break
                 await asyncio.sleep(pause)
             else:
@@ -182,6 +191,10 @@ class TelegramEmulator:
             self._updates.pop(0)
             taken += 1
         return taken
+
+    def waiting(self) -> int:
+        """How many updates nobody has acknowledged."""
+        return len(self._updates)
 
     def texts(self, chat: int) -> list[str]:
         """The texts that reached a chat."""
@@ -193,6 +206,7 @@ class TelegramEmulator:
         method = request.path_params["method"]
         body, uploads = await _fields(request)
         self.calls.append((method, body))
+        self.headers.append((request.method, request.url.path, dict(request.headers)))
         await asyncio.sleep(self.latency)
         if request.path_params["token"] != self.token:
             return _error(401, "Unauthorized")
@@ -335,7 +349,9 @@ class TelegramEmulator:
             return _error(409, "Conflict: can't use getUpdates method while webhook is active")
         offset = int(body.get("offset") or 0)
         until = time.monotonic() + min(float(body.get("timeout") or 0), 2.0)
-        self._updates = [u for u in self._updates if u["update_id"] >= offset]
+        # In place: the test's thread writes meanwhile, and nothing that it adds may get lost.
+        for old in [u for u in self._updates if u["update_id"] < offset]:
+            self._updates.remove(old)
         while not self._updates and time.monotonic() < until:
             await asyncio.sleep(0.02)
         return self._updates[: int(body.get("limit") or 100)]

@@ -9,16 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
+import zalo_sdk
+from zalo_sdk import oa
 
 from tests.emulators.server import serve
 from tests.emulators.zalo_oa import APP_ID, APP_SECRET, OAUTH, UPLOAD_LIFE, ZaloOaEmulator
-
-zalo_sdk: Any = pytest.importorskip(
-    "zalo_sdk", reason="zalo_sdk is not installed; it is one of the tools of development"
-)
-pytest.importorskip("zalo_sdk.oa")
-requests: Any = pytest.importorskip("requests")
-oa: Any = zalo_sdk.oa
 
 
 @pytest.fixture(scope="module")

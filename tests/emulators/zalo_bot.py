@@ -4,13 +4,14 @@ It is our own idea of Zalo; python-zalo-bot, written by somebody else, works aga
 
 A test plays the citizens (`message`, `event`), reads what arrived (`sent`, `texts`, `calls`), and makes trouble: `faults` for
 the next calls of a method, `latency` and `per_second` for all, `month` for the plan's quota. A webhook, once set, gets its
-updates by `deliver`.
+updates by `deliver`; `disorder` mixes them up, for a poll too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -118,6 +119,11 @@ class ZaloBotEmulator:
         """Queue any update; a second time too, as Zalo does when it did not hear the answer."""
         self._updates.append(made)
         return made
+
+    def disorder(self, rng: random.Random, duplicates: float = 0.3) -> None:
+        """Mix up what waits, with some of it twice: Zalo promises no order, and sends again what it did not hear the answer of."""
+        self._updates.extend([update for update in self._updates if rng.random() < duplicates])
+        rng.shuffle(self._updates)
 
     async def post_webhook(
         self, update: dict[str, Any], base: str | None = None, secret: str | None = None, *, wrapped: bool = True

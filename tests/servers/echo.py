@@ -1,19 +1,21 @@
 """The whole server over real storage, channels and webhooks, with a dialogue that repeats what it hears.
 
 So a test can tell which answer belongs to which message, and the process is ready in two seconds.
-Usage: python -m tests.servers.echo PORT, with the settings of `congdanso serve` in the environment.
+Usage: python -m tests.servers.echo PORT [SECONDS], with the settings of `congdanso serve` in the environment; SECONDS after the death
+of the process that polled another one begins.
 """
 
 from __future__ import annotations
 
 import sys
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import uvicorn
 
 from bot.conversation.dialogue import Dialogue
 from bot.conversation.model import AnswerStatus, Reply, Said, Session, Turn
+from congdanso import switchboard
 from congdanso.app import create
 from congdanso.brain import Brain
 from congdanso.logs import setup
@@ -44,6 +46,8 @@ class Deaf:
 
 def main() -> None:
     setup()
+    if len(sys.argv) > 2:
+        switchboard.RECEIVES = timedelta(seconds=float(sys.argv[2]))  # type: ignore[misc]
     settings = Settings()
     places, library = load_places(settings.province), libraries.load()
     packs = outreach.load(topics=library)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,13 +19,18 @@ from starlette.routing import Route
 
 from bot.channels.telegram import TelegramChannel, TelegramPoller
 from bot.channels.zalo_bot import ZaloBotChannel, ZaloBotPoller
+from bot.channels.zalo_oa import Accounts, last_interactions, seeded, webhook_router, zalo_oa_channel
+from bot.channels.zalo_oa.updates import PATH
 from bot.inbox import accept
 from bot.messages import Incoming
 from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox, outbox, review
 from tests.builders import answering, until
-from tests.emulators import telegram, zalo_bot
-from tests.emulators.server import serve
+from tests.emulators import telegram, zalo_bot, zalo_oa
+from tests.emulators.server import beside, serve
+from tests.emulators.zalo_oa_events import ZaloEvents
+
+from .zalo_oa.stores import MemorySecrets
 
 if TYPE_CHECKING:
     from congdanso.brain import Brain
@@ -108,6 +114,56 @@ async def test_telegram(database: Database, brain: Brain) -> None:
     assert {method for method, _ in emulator.calls}.isdisjoint({"getFile", "download"})
     stored = await everything_stored(database)
     assert not any(private in stored for private in ("f-cccd", "019203004567", "0912345678", "21.5942", "Lan"))
+
+
+async def test_zalo_oa(database: Database, brain: Brain, trap: Trap, trap_url: str) -> None:
+    emulator = zalo_oa.ZaloOaEmulator()
+    emulator.citizen("77")
+    secrets = MemorySecrets()
+    given = seeded({}, *emulator.pair())
+    assert given is not None
+    await secrets.write(given)
+
+    def attached(kind: str, **payload: Any) -> dict[str, Any]:
+        return {"attachments": [{"type": kind, "payload": payload}]}
+
+    async def store(incoming: Incoming) -> None:
+        await accept(database, incoming)
+
+    with serve(emulator.app()) as url:
+        channel = zalo_oa_channel(
+            "default", app_id=zalo_oa.APP_ID, oa_secret=zalo_oa.OA_SECRET, app_secret=zalo_oa.APP_SECRET,
+            secrets=secrets, clock=now, api_url=url, business_url=url, oauth_url=url, oa_id=zalo_oa.OA_ID,
+            last_interaction=last_interactions(database, "default"),
+        )  # fmt: skip
+        async with answering(database, brain, channel) as pump:
+            app = FastAPI()
+            app.include_router(webhook_router(Accounts(lambda: [channel]), store, now))
+            async with beside(app) as base:
+                events = ZaloEvents(base + PATH)
+                lan = {"thumbnail": f"{trap_url}/t.jpg", "url": f"{trap_url}/cccd.jpg"}
+                private = {"description": '{"phone":"0912345678"}', "title": "Lan"}
+                for made in (
+                    events.user("image", "77", text="số 019203004567", **attached("image", **lan)),
+                    events.user("audio", "77", **attached("audio", url=f"{trap_url}/a.aac")),
+                    events.user(
+                        "file", "77", **attached("file", url=f"{trap_url}/f.pdf", name="cccd-019203004567.pdf")
+                    ),
+                    events.user("sticker", "77", **attached("sticker", id="1", url=f"{trap_url}/s.webp")),
+                    events.user("location", "77", **attached("location", coordinates={"latitude": "21.5942"})),
+                    events.user("business_card", "77", **attached("link", url=f"{trap_url}/c", **private)),
+                ):
+                    assert await events.post(made) == 200
+                    pump.wake()
+                await until(lambda: len(emulator.texts("77")) > 6)
+        await channel.stop()
+    answers = [text for text in emulator.texts("77") if "Kênh hỏi đáp" not in text]
+    expected = ("không được tải về", "chưa nghe được", "không nhận hồ sơ", "hình dán", "vị trí", "số điện thoại")
+    for answer, words in zip(answers, expected, strict=True):
+        assert words in answer
+    assert trap.fetched == []
+    stored = await everything_stored(database)
+    assert not any(held in stored for held in ("cccd", "019203004567", "0912345678", "21.5942", trap_url, "Lan"))
 
 
 async def test_zalo_bot(database: Database, brain: Brain, trap: Trap, trap_url: str) -> None:

@@ -30,11 +30,23 @@ LEAFLET = Attachment("Tờ rơi", "/materials/a.pdf", "application/pdf")
 LONG = "Một câu dài về giấy tờ. " * 250
 """6,000 characters: two parts."""
 
-Row = tuple[str, Reply, dict[str, list[Fault]], Outcome | type, list[tuple[str, dict[str, Any]]]]
+FORM, FILES = "application/x-www-form-urlencoded", "multipart/form-data"
+Leaves = tuple[str, str, str, dict[str, Any]]
+"""Of a request: HTTP method, path, content type and the whole body."""
+Row = tuple[str, Reply, dict[str, list[Fault]], Outcome | type, list[Leaves]]
 
 
-def message(text: str, **more: Any) -> tuple[str, dict[str, Any]]:
-    return "sendMessage", {"text": text, "parse_mode": "HTML", **more}
+def plain(text: str, **more: Any) -> Leaves:
+    body = {"chat_id": "77", "text": text, "link_preview_options": {"is_disabled": True}, **more}
+    return "POST", f"/bot{TOKEN}/sendMessage", FORM, body
+
+
+def message(text: str, **more: Any) -> Leaves:
+    return plain(text, parse_mode="HTML", **more)
+
+
+def document(**body: Any) -> Leaves:
+    return "POST", f"/bot{TOKEN}/sendDocument", FILES, {"chat_id": "77", "document": "upload:a.pdf", **body}
 
 
 def fails(status: int, description: str = "", **parameters: Any) -> dict[str, list[Fault]]:
@@ -93,26 +105,26 @@ SEND: list[Row] = [
         Sent,
         [message("x", reply_markup={"inline_keyboard": [[{"text": "A", "callback_data": "t:" + "a" * 62}]]})],
     ),
-    ("data of 65 bytes", Reply("x", (Button("A", "a" * 65),)), {}, Sent, [message("x", reply_markup=None)]),
-    ("data in Vietnamese", Reply("x", (Button("A", "ế" * 22),)), {}, Sent, [message("x", reply_markup=None)]),
-    ("button without use", Reply("x", (Button("A"),)), {}, Sent, [message("x", reply_markup=None)]),
-    ("button without label", Reply("x", (Button(" ", "a"),)), {}, Sent, [message("x", reply_markup=None)]),
-    ("link to nowhere", Reply("x", (Button("A", url="/materials/a"),)), {}, Sent, [message("x", reply_markup=None)]),
+    ("data of 65 bytes", Reply("x", (Button("A", "a" * 65),)), {}, Sent, [message("x")]),
+    ("data in Vietnamese", Reply("x", (Button("A", "ế" * 22),)), {}, Sent, [message("x")]),
+    ("button without use", Reply("x", (Button("A"),)), {}, Sent, [message("x")]),
+    ("button without label", Reply("x", (Button(" ", "a"),)), {}, Sent, [message("x")]),
+    ("link to nowhere", Reply("x", (Button("A", url="/materials/a"),)), {}, Sent, [message("x")]),
     (
         "no preview",
         Reply("https://a.vn"),
         {},
         Sent,
-        [message("https://a.vn", link_preview_options={"is_disabled": True})],
+        [message("https://a.vn")],
     ),
     (
         "document",
         Reply("x", attachments=(LEAFLET,)),
         {},
         Sent,
-        [message("x"), ("sendDocument", {"document": "upload:a.pdf", "caption": "Tờ rơi"})],
+        [message("x"), document(caption="Tờ rơi")],
     ),
-    ("document alone", Reply("", attachments=(LEAFLET,)), {}, Sent, [("sendDocument", {"document": "upload:a.pdf"})]),
+    ("document alone", Reply("", attachments=(LEAFLET,)), {}, Sent, [document(caption="Tờ rơi")]),
     (
         "document that is not there",
         Reply("x", attachments=(Attachment("a", "/none.pdf", "application/pdf"),)),
@@ -125,14 +137,14 @@ SEND: list[Row] = [
         Reply("x", attachments=(LEAFLET,)),
         {"sendDocument": [Fault(413, "Request Entity Too Large")]},
         Rejected,
-        [message("x"), ("sendDocument", {})],
+        [message("x"), document(caption="Tờ rơi")],
     ),
     (
         "mark-up not taken",
         Reply("a\nb < c"),
         fails(400, "Bad Request: can't parse entities: x"),
         Sent,
-        [message("<b>a</b>\nb &lt; c"), ("sendMessage", {"text": "a\nb < c", "parse_mode": None})],
+        [message("<b>a</b>\nb &lt; c"), plain("a\nb < c")],
     ),
     ("typing refused", HELLO, {"sendChatAction": [Fault(403, "Forbidden: x")]}, Sent, SAID),
     # what comes back
@@ -215,14 +227,14 @@ async def opened(server: tuple[TelegramEmulator, str]) -> AsyncIterator[Opened]:
     await channel.stop()
 
 
-def left(emulator: TelegramEmulator) -> list[tuple[str, dict[str, Any]]]:
+def left(emulator: TelegramEmulator) -> list[Leaves]:
     """The requests that put something into a chat, JSON parameters read."""
     found = []
-    for method, body in emulator.calls:
+    for (method, body), (verb, path, headers) in zip(emulator.calls, emulator.headers, strict=True):
         if method == "sendChatAction":
             continue
         read = {k: json.loads(v) if k in ("reply_markup", "link_preview_options") else v for k, v in body.items()}
-        found.append((method, read))
+        found.append((verb, path, headers["content-type"].partition(";")[0], read))
     return found
 
 
@@ -233,7 +245,7 @@ async def test_send(
     reply: Reply,
     faults: dict[str, list[Fault]],
     expected: Outcome | type,
-    requests: list[tuple[str, dict[str, Any]]],
+    requests: list[Leaves],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -243,11 +255,7 @@ async def test_send(
         assert type(outcome) is expected
     else:
         assert outcome == expected
-    found = left(emulator)
-    assert [method for method, _ in found] == [method for method, _ in requests]
-    for (_, body), (_, wanted) in zip(found, requests, strict=True):
-        assert body["chat_id"] == "77"
-        assert {name: body.get(name) for name in wanted} == wanted
+    assert left(emulator) == requests
     assert TOKEN not in repr(outcome) + caplog.text
     assert "Xin chào" not in caplog.text
 

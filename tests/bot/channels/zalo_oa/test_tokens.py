@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -16,16 +16,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.accounts import AccountBook, SecretKeeper, Vault
 from bot.channels.zalo_oa import seeded
 from bot.channels.zalo_oa.oauth import Granted, OAuth, Refused, Unavailable, pkce
 from bot.channels.zalo_oa.tokens import BEGAN, EXPIRES_AT, LOST, NO_REFRESH, REFUSED, UNSAVED, Tokens, due, granted
 from bot.conversation.model import Reply
 from bot.messages import Misconfigured, Transient
+from bot.storage.database import Database
 from tests.builders import MORNING, Clock
 from tests.emulators.zalo_oa import APP_ID, APP_SECRET, OAUTH, Fault, ZaloOaEmulator
 
 from .conftest import Setting
-from .stores import MemorySecrets, SqliteSecrets
+from .stores import MemorySecrets
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[4]
@@ -372,35 +374,44 @@ class TestCrash:
 
 KILLED = """
     import asyncio, os, signal, sys
+    from datetime import UTC, datetime, timedelta
+    import bot.accounts.secrets
+    from bot.accounts import AccountBook, SecretKeeper, Vault
     from bot.channels.zalo_oa.api import http_client
     from bot.channels.zalo_oa.oauth import OAuth
     from bot.channels.zalo_oa.tokens import BEGAN, Tokens
-    from tests.bot.channels.zalo_oa.stores import SqliteSecrets
+    from bot.storage.database import Database
     from tests.builders import Clock
 
-    url, path, holder, when = sys.argv[1:]
+    url, database_url, when = sys.argv[1:]
+    if when != "not":
+        bot.accounts.secrets.LEASE = timedelta(seconds=2)
 
-    class Killed(SqliteSecrets):
+    class Killed(SecretKeeper):
         async def write(self, secrets):
             if when == "before the commit" and BEGAN not in secrets:
                 os.kill(os.getpid(), signal.SIGKILL)
             await super().write(secrets)
 
     async def main():
+        database = Database(database_url)
+        book = AccountBook(database, Vault([b"the installation's key"]), lambda: datetime.now(UTC))
         async with http_client() as http:
             oauth = OAuth(http, "360846524940903967", "emulated-app-secret", url=url)
-            tokens = Tokens("default", Killed(path, holder, length=1.0 if when != "not" else 30.0), oauth, Clock())
+            keeper = Killed(book, "zalo-oa", "default", f"p{os.getpid()}")
+            tokens = Tokens("default", keeper, oauth, Clock())
             await tokens.keep_fresh()
             print(await tokens.access())
+        await database.close()
 
     asyncio.run(main())
 """
 
 
-def other_process(setting: Setting, path: Path, holder: str, when: str) -> subprocess.Popen[str]:
+def other_process(setting: Setting, database_url: str, when: str) -> subprocess.Popen[str]:
     code = textwrap.dedent(KILLED)
     return subprocess.Popen(
-        [sys.executable, "-c", code, setting.url, str(path), holder, when], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, setting.url, database_url, when], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
 
 
@@ -409,33 +420,35 @@ async def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, told.strip()
 
 
-async def shared(setting: Setting, path: Path, zalo: ZaloOaEmulator) -> SqliteSecrets:
-    secrets = SqliteSecrets(path, "test")
+@pytest.fixture
+async def keeper(database: Database, zalo: ZaloOaEmulator) -> SecretKeeper:
+    """The secrets of one account in the book, as this process keeps them."""
+    book = AccountBook(database, Vault([b"the installation's key"]), lambda: datetime.now(UTC))
     given = seeded({}, *zalo.pair())
     assert given is not None
-    await secrets.write(given)
-    return secrets
+    await book.add("zalo-oa", "default", unit="phu-thong", title="OA xã Phủ Thông", secrets=given)
+    return SecretKeeper(book, "zalo-oa", "default", "test")
 
 
-async def test_real_processes_ask_once(setting: Setting, zalo: ZaloOaEmulator, tmp_path: Path) -> None:
-    secrets = await shared(setting, tmp_path / "secrets.db", zalo)
+async def test_real_processes_ask_once(
+    setting: Setting, zalo: ZaloOaEmulator, keeper: SecretKeeper, database_url: str
+) -> None:
     zalo.faults[OAUTH] = [Fault(delay=0.5)]
-    several = [other_process(setting, secrets.path, f"p{n}", "not") for n in range(3)]
+    several = [other_process(setting, database_url, "not") for _ in range(3)]
     ended = [await finished(p) for p in several]
     assert [code for code, _ in ended] == [0, 0, 0]
-    assert len({told for _, told in ended}) == 1
+    assert {told for _, told in ended} == {(await keeper.read())["access_token"]}
     assert zalo.asked(OAUTH) == 1
 
 
 async def test_a_process_killed_between_answer_and_commit_is_noticed_by_the_next(
-    setting: Setting, zalo: ZaloOaEmulator, tmp_path: Path
+    setting: Setting, zalo: ZaloOaEmulator, keeper: SecretKeeper, database_url: str
 ) -> None:
-    secrets = await shared(setting, tmp_path / "secrets.db", zalo)
-    code, _ = await finished(other_process(setting, secrets.path, "p1", "before the commit"))
+    code, _ = await finished(other_process(setting, database_url, "before the commit"))
     assert code == -signal.SIGKILL
-    assert BEGAN in await secrets.read()
+    assert BEGAN in await keeper.read()
     assert zalo.asked(OAUTH) == 1
-    restarted = Tokens("default", secrets, oauth(setting), Clock())
+    restarted = Tokens("default", keeper, oauth(setting), Clock())
     await restarted.keep_fresh()  # waits until the dead process's lease has ended
     assert restarted.problem == LOST
     assert zalo.asked(OAUTH) == 2

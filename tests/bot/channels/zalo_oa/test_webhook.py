@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
 
@@ -27,6 +23,7 @@ from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox
 from bot.turns import Turns
 from tests.builders import MORNING
+from tests.emulators.server import beside
 from tests.emulators.zalo_oa import APP_ID, APP_SECRET, OA_ID, OA_SECRET
 from tests.emulators.zalo_oa_events import ZaloEvents
 
@@ -35,19 +32,6 @@ from .test_parse import INFO
 
 pytestmark = pytest.mark.anyio
 SECRET = "bí mật của bà Lan"
-
-
-@asynccontextmanager
-async def beside(app: FastAPI) -> AsyncIterator[str]:
-    """Serve an application in the test's own loop, where its database and channels live."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
-        task = asyncio.create_task(server.serve([listener]))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
-        finally:
-            server.should_exit = True
-            await task
 
 
 class Door:
@@ -96,7 +80,7 @@ def door(database: Database, setting: Setting) -> Door:
 @pytest.fixture
 async def events(door: Door) -> AsyncIterator[ZaloEvents]:
     async with beside(door.app) as url:
-        yield ZaloEvents(url, now=MORNING)
+        yield ZaloEvents(url + PATH, now=MORNING)
 
 
 async def test_a_signed_event_is_stored_then_acknowledged(
@@ -348,7 +332,7 @@ async def test_a_conversation_from_end_to_end(
                     await sender.send(held, answered.leaving)
 
     async with beside(door.app) as url:
-        events = ZaloEvents(url)
+        events = ZaloEvents(url + PATH)
 
         async def says(event: dict[str, Any]) -> list[str]:
             before = len(setting.zalo.texts("99"))
