@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.announcements.content import Refused
-from bot.announcements.places import personal_kinds
 from bot.announcements.office import excerpt
 from bot.announcements.people import Actor, Officers
+from bot.announcements.places import personal_kinds
 from bot.announcements.texts import told
 from bot.clock import ZONE, Clock
 from bot.codec import reply_to_json
