@@ -114,7 +114,7 @@ class Planner:
     """Plans, over one database.
 
     Args:
-        accounts: the channel accounts that some process of this installation has.
+        accounts: the channel accounts of this process; a live collection, since they come and go.
         topics: slugs of the library.
         limits: characters of a message, by channel.
     """
@@ -134,11 +134,16 @@ class Planner:
         self.database = database
         self.places = places
         self.clock = clock
-        self.accounts = frozenset(accounts)
+        self._accounts = accounts
         self.composer = composer
         self.topics = frozenset(topics)
         self._rates = rates
         self._limits = limits
+
+    @property
+    def accounts(self) -> frozenset[Lane]:
+        """The channel accounts that there are now."""
+        return frozenset(self._accounts)
 
     @property
     def channels(self) -> frozenset[str]:

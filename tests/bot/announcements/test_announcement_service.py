@@ -7,6 +7,9 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select
 
+from bot.announcements.compose import Composer
+from bot.announcements.lanes import Lane
+from bot.announcements.planning import Planner
 from bot.announcements.service import LONGEST, Refused
 from bot.announcements.states import AnnouncementState
 from bot.clock import ZONE
@@ -33,6 +36,19 @@ async def test_the_plan_counts_who_would_get_it_and_says_who_cannot(village: Vil
     assert plan.problems == ()
     assert plan.text.startswith("Thông báo của xã Phủ Thông\nSáng thứ Bảy")
     assert "dừng" in plan.text.splitlines()[-1]
+
+
+async def test_an_account_that_came_after_the_start_counts(village: Village) -> None:
+    """A server wires its announcements before it has loaded its messengers."""
+    await village.settle("phu-thong", 2)
+    await village.settle("phu-thong", 3, channel="zalo-oa")
+    lanes = [Lane("web", "default")]
+    planner = Planner(
+        village.database, village.places, clock=village.clock, accounts=lanes, composer=Composer(village.places)
+    )
+    assert (await planner.plan_text("phu-thong", TEXT)).audience == 0
+    lanes += [Lane("telegram", "default"), Lane("zalo-oa", "default")]
+    assert (await planner.plan_text("phu-thong", TEXT)).audience == 5
 
 
 async def test_the_province_reaches_all_its_communes(village: Village) -> None:
