@@ -94,12 +94,14 @@ class TestUploads:
         await setting.channel().send("77", Reply("", attachments=(PICTURE,)))
         assert setting.zalo.uploads["upload-2"][0] == b"\x89PNG"
 
-    async def test_without_an_address_of_ours_a_document_that_zalo_does_not_take_is_refused(
+    async def test_without_an_address_of_ours_it_is_said_that_a_document_cannot_be_given_here(
         self, setting: Setting
     ) -> None:
         setting.zalo.faults[UPLOAD_FILE] = [Fault(-201, "file is invalid!")]
-        outcome = await setting.channel(public_url="").send("77", Reply("", attachments=(LEAFLET,)))
-        assert repr(outcome) == "Rejected(reason='-201 file is invalid!')"
+        assert isinstance(await setting.channel(public_url="").send("77", Reply("", attachments=(LEAFLET,))), Sent)
+        (said,) = setting.zalo.sent
+        assert LEAFLET.title in said.message["text"]
+        assert "http" not in said.message["text"]
 
 
 class TestButtons:
