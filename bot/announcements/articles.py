@@ -24,7 +24,7 @@ from bot.announcements.moves import note_step
 from bot.announcements.office import Office
 from bot.announcements.people import ANNOUNCE
 from bot.announcements.places import unknown_places
-from bot.announcements.planning import Wish, wish_of
+from bot.announcements.planning import Wish, behind_of, wish_of
 from bot.announcements.states import ACTIVE, AnnouncementState
 from bot.announcements.tables import announcement, article
 from bot.announcements.templates import CHANNEL
@@ -176,6 +176,8 @@ class Articles(Office):
         elif state not in OPEN_TO_IT:
             problems.append(told("article_problems", "state", state=told("announcement_states", state)))
         elif row["approved_hash"] is None or wish.digest(row["forecast"] or {}) != row["approved_hash"]:
+            problems.append(told("begin_problems", "changed"))
+        elif (await self.planner.plan(wish)).behind != behind_of(row["forecast"] or {}):
             problems.append(told("begin_problems", "changed"))
         elif (objection := await self.objection(row)) is not None:
             problems.append(told("begin_problems", objection[1]))

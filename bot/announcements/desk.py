@@ -18,7 +18,7 @@ from bot.announcements.lifecycle import Action, after
 from bot.announcements.moves import move, note_step
 from bot.announcements.office import Office, must_give
 from bot.announcements.people import ANNOUNCE, APPROVE, SEE, Actor
-from bot.announcements.planning import Plan, Wish, wish_of
+from bot.announcements.planning import Plan, Wish, behind_of, wish_of
 from bot.announcements.service import row_of
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement, saved_audience
@@ -113,7 +113,7 @@ class Desk(Office):
                 actor=login,
                 note=note,
                 submitted_at=self.now(),
-                forecast=plan.forecast.as_json(),
+                forecast=plan.seen,
                 problem=None,
                 **_NO_APPROVAL,
             )
@@ -148,13 +148,11 @@ class Desk(Office):
         if version is not None and not wish.digest(seen).startswith(version):
             raise Refused([told("problems", "changed")])
         plan = await self._sound(wish)
+        if plan.behind != behind_of(seen):
+            await self._look_again(announcement_id, plan)
+            raise Refused([told("problems", "changed")])
         if grew(seen, plan.audience):
-            async with self.planner.database.write() as connection:
-                await connection.execute(
-                    update(announcement)
-                    .where(announcement.c.id == announcement_id, announcement.c.state == AnnouncementState.IN_REVIEW)
-                    .values(forecast=plan.forecast.as_json())
-                )
+            await self._look_again(announcement_id, plan)
             raise Refused([told("problems", "grew", forecast=plan.forecast.in_words())])
         async with self.planner.database.write() as connection:
             if wish.urgent_reason is not None:
@@ -248,6 +246,15 @@ class Desk(Office):
         if problems:
             raise Refused(list(dict.fromkeys(problems)))
         return writer
+
+    async def _look_again(self, announcement_id: int, plan: Plan) -> None:
+        """Keep what there is to see now, so that the next yes is to that."""
+        async with self.planner.database.write() as connection:
+            await connection.execute(
+                update(announcement)
+                .where(announcement.c.id == announcement_id, announcement.c.state == AnnouncementState.IN_REVIEW)
+                .values(forecast=plan.seen)
+            )
 
     async def _sound(self, wish: Wish) -> Plan:
         plan = await self.planner.plan(wish)

@@ -18,7 +18,7 @@ from bot.announcements.hours import is_quiet
 from bot.announcements.lifecycle import Action
 from bot.announcements.moves import move
 from bot.announcements.office import Office
-from bot.announcements.planning import Plan, wish_of
+from bot.announcements.planning import Plan, behind_of, wish_of
 from bot.announcements.schedules import Repeat, repeat_of
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement
@@ -75,6 +75,8 @@ class Due(Office):
         if wish.urgent_reason is None and is_quiet(now):
             return "night"
         plan = await self.planner.plan(wish)
+        if plan.behind != behind_of(row["forecast"] or {}):
+            return await self._stop(row, Action.ASK_AGAIN, "changed", forecast=plan.seen)
         if not plan.audience and plan.problems:
             if rule is not None:
                 return await self._leave_out(row, rule, "nobody")
@@ -82,9 +84,9 @@ class Due(Office):
         if plan.text != row["text"]:
             return await self._stop(row, Action.ASK_AGAIN, "changed")
         if plan.problems:
-            return await self._stop(row, Action.ASK_AGAIN, "unsound", forecast=plan.forecast.as_json())
+            return await self._stop(row, Action.ASK_AGAIN, "unsound", forecast=plan.seen)
         if grew(row["forecast"], plan.audience):
-            return await self._stop(row, Action.ASK_AGAIN, "grew", forecast=plan.forecast.as_json())
+            return await self._stop(row, Action.ASK_AGAIN, "grew", forecast=plan.seen)
         return await (self._begin_occurrence(row, plan, rule) if rule else self._begin_once(row, plan))
 
     async def _begin_once(self, row: RowMapping, plan: Plan) -> str | None:
@@ -101,8 +103,7 @@ class Due(Office):
             )
             if not began:
                 return "not_due"
-            saved, _ = await self.planner.saved(connection, plan.wish)
-            await count_in(connection, self.planner, row["id"], plan.wish, saved)
+            await count_in(connection, self.planner, row["id"], plan.wish, plan.saved)
         return None
 
     async def _begin_occurrence(self, row: RowMapping, plan: Plan, rule: Repeat) -> str | None:
@@ -130,8 +131,7 @@ class Due(Office):
                     return "not_due"
                 made = await connection.execute(insert(announcement).values(**values).returning(announcement.c.id))
                 number = int(made.scalar_one())
-                saved, _ = await self.planner.saved(connection, plan.wish)
-                await count_in(connection, self.planner, number, plan.wish, saved)
+                await count_in(connection, self.planner, number, plan.wish, plan.saved)
         except IntegrityError:
             # Another process began this occurrence a moment ago.
             return "not_due"

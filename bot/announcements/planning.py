@@ -18,7 +18,7 @@ from bot.announcements import content as contents
 from bot.announcements import templates
 from bot.announcements.audience import Audience, audience_of, of_unit
 from bot.announcements.compose import Composer, Message
-from bot.announcements.content import Content, plain_content, reason_problems
+from bot.announcements.content import Content, Stamped, plain_content, reason_problems
 from bot.announcements.forecast import Forecast, Reach, forecast
 from bot.announcements.hours import is_quiet, next_morning
 from bot.announcements.lanes import Lane
@@ -53,7 +53,7 @@ class Wish:
     expires_at: datetime | None = None
 
     def digest(self, seen: Mapping[str, Any]) -> str:
-        """Return what an approval binds: everything above, and the forecast that the approver saw."""
+        """Return what an approval binds: everything above, and what the approver saw of it (`Plan.seen`)."""
         bound = {
             "unit": self.unit,
             "content": self.content.as_json(),
@@ -83,6 +83,10 @@ class Plan:
     notes: tuple[str, ...] = ()
     repeated: str | None = None
     """The same was sent to the same unit lately: when, in a sentence."""
+    saved: Mapping[str, Audience] = field(default_factory=dict)
+    """What the saved audiences that it leaves out ask for now, by name."""
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    """The version of each document, where the library can tell."""
 
     @property
     def audience(self) -> int:
@@ -98,6 +102,16 @@ class Plan:
     def unreachable(self) -> Mapping[str, int]:
         """How many citizens of the audience it cannot reach, by reason (keys of the catalogue)."""
         return self.forecast.unreachable
+
+    @property
+    def behind(self) -> dict[str, Any]:
+        """What stands behind the names in the wish. It can change without the wish, so a yes binds it too."""
+        return _behind({name: query.as_json() for name, query in self.saved.items()}, self.stamps)
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What an approver is shown beside the wish, for storage and for the approval's hash."""
+        return self.forecast.as_json() | self.behind
 
     @property
     def digest(self) -> str:
@@ -176,11 +190,13 @@ class Planner:
         whole = self.composer.whole(wish.unit, text, urgent=urgent) if text.strip() and known else ""
         wards = wish.audience.wards(self.places) if known else ()
         plan = Plan(wish.unit, name, whole, wish.urgent_reason, wards, wish)
+        plan = replace(plan, stamps=self._stamps(wish.content))
         before = None
         if wards:
             async with self.database.read() as connection:
                 saved, unknown = await self.saved(connection, wish)
                 problems += unknown
+                plan = replace(plan, saved=saved)
                 if not unknown:
                     plan = replace(plan, forecast=await self.count(connection, wish, saved))
                     before = await self._sent_before(connection, plan, now)
@@ -217,6 +233,12 @@ class Planner:
         )
         found = {row.name: audience_of(row.query) for row in (await connection.execute(query)).all()}
         return found, [told("audience_problems", "saved", name=n[:64]) for n in names if n not in found]
+
+    def _stamps(self, content: Content) -> dict[str, str]:
+        shelf = self.composer.shelf
+        if not isinstance(shelf, Stamped):
+            return {}
+        return {name: stamp for name in content.documents if (stamp := shelf.stamp(name))}
 
     def _unknown_unit(self, unit: str) -> str:
         example = next(iter(self.places.wards())).slug
@@ -257,10 +279,26 @@ def wish_of(row: RowMapping) -> Wish:
     )  # fmt: skip
 
 
+def behind_of(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stood behind the names of a wish when somebody looked (`Plan.seen`)."""
+    return _behind(seen.get("saved") or {}, seen.get("documents") or {})
+
+
+def saved_of(seen: Mapping[str, Any]) -> dict[str, Audience]:
+    """Return what the saved audiences that it leaves out asked for when somebody looked."""
+    return {name: audience_of(query) for name, query in (seen.get("saved") or {}).items()}
+
+
 async def exists_conversation(connection: AsyncConnection, conversation_id: int) -> RowMapping | None:
     """Return a conversation, for a trial."""
     query = select(conversation).where(conversation.c.id == conversation_id)
     return (await connection.execute(query)).mappings().one_or_none()
+
+
+def _behind(saved: Mapping[str, Any], stamps: Mapping[str, str]) -> dict[str, Any]:
+    # Nothing behind it, no entry: the hash of what names nothing is what it always was.
+    found = {"saved": dict(sorted(saved.items())), "documents": dict(sorted(stamps.items()))}
+    return {key: value for key, value in found.items() if value}
 
 
 def _notes_of(plan: Plan, now: datetime) -> list[str]:

@@ -85,7 +85,7 @@ class Announcements:
             raise Refused(problems)
         now = self._clock()
         waits = plan.urgent_reason is None and is_quiet(now)
-        seen = plan.forecast.as_json()
+        seen = plan.seen
         values = row_of(plan, author) | {
             "key": key,
             "approved_at": now,
@@ -99,8 +99,7 @@ class Announcements:
             async with self._database.write() as connection:
                 made = await connection.execute(insert(announcement).values(**values).returning(announcement.c.id))
                 announcement_id = int(made.scalar_one())
-                saved, _ = await self.planner.saved(connection, plan.wish)
-                if not await count_in(connection, self.planner, announcement_id, plan.wish, saved):
+                if not await count_in(connection, self.planner, announcement_id, plan.wish, plan.saved):
                     raise Refused([told("problems", "nobody", unit=plan.unit_name)])
         except IntegrityError:
             # Two callers with one key at the same moment: the other one was first.
