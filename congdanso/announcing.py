@@ -94,9 +94,7 @@ async def announce(settings: Settings, order: Order, tell: Tell) -> None:
             return
         officer = await _officer(desk.accounts, desk.places, order)
         if order.trial is not None:
-            if plan.text == "":
-                raise Refused(plan.problems)
-            await try_out(desk, plan, order.trial, tell)
+            await try_out(desk, officer.login, plan, order.trial, tell)
             return
         started = await desk.deliveries.control.announce(officer.login, plan, key=order.key, again=order.again)
         if not started.sent:
@@ -147,13 +145,13 @@ def show_plan(plan: Plan, tell: Tell) -> None:
         tell(say("note", note=plan.repeated))
 
 
-async def try_out(desk: Desk, plan: Plan, conversation: int, tell: Tell) -> None:
-    """Send a plan's message to one conversation, marked as a trial.
+async def try_out(desk: Desk, login: str, plan: Plan, conversation: int, tell: Tell) -> None:
+    """Send a plan's message to one officer's conversation, marked as a trial.
 
     Raises:
-        Refused: it cannot be sent there.
+        Refused: it may not be sent, or not there.
     """
-    outcome = await desk.deliveries.announcements.trial(plan, conversation, desk.channels)
+    outcome = await desk.deliveries.desk.trial(login, plan, conversation, desk.channels)
     if not isinstance(outcome, Sent | LeftForPickup):
         raise Refused([say("trial_failed", outcome=type(outcome).__name__)])
     tell(say("trial_sent", number=conversation))

@@ -175,9 +175,7 @@ class Articles(Office):
             problems.append(told("article_problems", "kind"))
         elif state not in OPEN_TO_IT:
             problems.append(told("article_problems", "state", state=told("announcement_states", state)))
-        elif row["approved_hash"] is None or wish.digest(row["forecast"] or {}) != row["approved_hash"]:
-            problems.append(told("begin_problems", "changed"))
-        elif (await self.planner.plan(wish)).behind != behind_of(row["forecast"] or {}):
+        elif not await self._is_as_approved(row, wish):
             problems.append(told("begin_problems", "changed"))
         elif (objection := await self.objection(row)) is not None:
             problems.append(told("begin_problems", objection[1]))
@@ -187,6 +185,12 @@ class Articles(Office):
             problems.append(told("article_problems", "night"))
         if problems:
             raise Refused(problems)
+
+    async def _is_as_approved(self, row: RowMapping, wish: Wish) -> bool:
+        seen = row["forecast"] or {}
+        if row["approved_hash"] is None or wish.digest(seen) != row["approved_hash"]:
+            return False
+        return (await self.planner.plan(wish)).behind == behind_of(seen)
 
     async def _written(self, row: RowMapping, wish: Wish, account: str) -> Draft:
         """Make the article's words of the announcement's, for the followers of one OA.

@@ -6,6 +6,7 @@ approval's hash, the rights of author and approver, the end, the night, the cont
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ LATE: Final = timedelta(hours=6)
 VERY_LATE: Final = timedelta(days=3)
 """One that was to be sent once is given up after so long, also where its author set no end."""
 AT_ONCE: Final = 50
+
+
+class _Overtaken(Exception):
+    """Somebody else acted at the same moment: nobody is told of what did not happen."""
 
 
 class Due(Office):
@@ -175,10 +180,17 @@ class Due(Office):
                 "submitted_at": now,
                 "send_at": None,
             }
-        async with self.planner.database.write() as connection:
-            if await move(connection, row["id"], action, now, note=told("begin_problems", key), problem=key, **values):
-                await self.tell_author(connection, row, "not_begun", reason=told("begin_problems", key))
+        with suppress(_Overtaken):
+            async with self.planner.database.write() as connection:
+                lapsed = action is Action.LAPSE
+                heard = await self.tell_author(
+                    connection, row, "lapsed" if lapsed else "not_begun", reason=told("begin_problems", key)
+                )
                 author = await self.officers.find(row["author"])
                 if action is Action.ASK_AGAIN and author is not None:
-                    await self.tell_approvers(connection, row, author, told("begin_problems", key))
+                    asked = await self.tell_approvers(connection, row, author, told("begin_problems", key))
+                    heard = "; ".join(filter(None, (heard, asked)))
+                note = f"{told('begin_problems', key)} ({heard})"
+                if not await move(connection, row["id"], action, now, note=note, problem=key, **values):
+                    raise _Overtaken
         return key

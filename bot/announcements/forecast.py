@@ -76,6 +76,18 @@ class Forecast:
             "unreachable": dict(sorted(self.unreachable.items())),
         }
 
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Forecast:
+        """Return what was stored; how long it takes is not."""
+        reach = (
+            Reach(
+                Lane(*name.split(":", 1)), int(lane["citizens"]), timedelta(), int(lane.get("paid", 0)),
+                int(lane.get("outside", 0)), int(lane.get("templated", 0)), lane.get("price"),
+            )
+            for name, lane in (stored.get("lanes") or {}).items()
+        )  # fmt: skip
+        return cls(tuple(reach), dict(stored.get("unreachable") or {}))
+
     def in_words(self) -> str:
         """Return the forecast as an officer reads it: "Telegram: 1.204 gửi ngay; Zalo OA: 310 trong cửa sổ 48 giờ, …"."""
         return "; ".join(_words(r) for r in self.reach) if self.reach else told("forecast", "nobody")

@@ -136,17 +136,20 @@ class Office:
         key: str,
         buttons: tuple[Button, ...] = (),
         **values: object,
-    ) -> None:
-        """Tell an announcement's author something."""
+    ) -> str:
+        """Tell an announcement's author something; return whether they were told, in words."""
         author = await self.officers.find(row["author"])
-        if author is not None:
-            text = told("notices", key, id=row["id"], unit=unit_title(self.places, row["unit"]), **values)
-            await notices.tell(connection, self.officers, [author], text, self.now(), buttons)
+        if author is None:
+            return told("notices", "no_author")
+        text = told("notices", key, id=row["id"], unit=unit_title(self.places, row["unit"]), **values)
+        return await notices.tell(connection, self.officers, [author], text, self.now(), buttons)
 
     async def tell_approvers(self, connection: AsyncConnection, row: RowMapping, actor: Actor, text: str) -> str:
         """Ask those who may approve; return whom, in words."""
         may = await self.officers.who_may(APPROVE, row["unit"])
         people = [p for p in may if p.login not in row["writers"]]
+        if not people:
+            return told("notices", "no_approver")
         heading = told(
             "notices", "review", name=actor.name, unit=unit_title(self.places, row["unit"]), id=row["id"], text=text
         )

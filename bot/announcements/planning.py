@@ -85,6 +85,8 @@ class Plan:
     """The same was sent to the same unit lately: when, in a sentence."""
     saved: Mapping[str, Audience] = field(default_factory=dict)
     """What the saved audiences that it leaves out ask for now, by name."""
+    told: str = ""
+    """Who was asked for approval and who could not be, in words, once it was submitted."""
     stamps: Mapping[str, str] = field(default_factory=dict)
     """The version of each document, where the library can tell."""
 

@@ -126,9 +126,13 @@ class Announcements:
     async def trial(self, plan: Plan, conversation_id: int, channels: Channels) -> Outcome:
         """Send a plan's message, marked as a trial, to one conversation. Its buttons lead nowhere and count nothing.
 
+        To whom one may be sent is decided by `Desk.trial`.
+
         Raises:
-            Refused: there is no such conversation, it has left, or its account is not of this process.
+            Refused: the plan has problems, there is no such conversation, it has left, or its account is not of this process.
         """
+        if plan.problems:
+            raise Refused(plan.problems)
         async with self._database.read() as connection:
             row = await exists_conversation(connection, conversation_id)
         if row is None:

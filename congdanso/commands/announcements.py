@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -78,7 +79,7 @@ detach = click.option("--detach", is_flag=True, help="để máy chủ gửi")
 @click.option("--unit", help="mã xã, phường (phu-thong) hoặc tỉnh")
 @click.option("--text-file", "text_file", type=click.File(encoding="utf-8"), help="tệp nội dung; - là đầu vào chuẩn")
 @officer
-@click.option("--test", "trial", type=int, help="chỉ gửi thử vào một cuộc trò chuyện (số)")
+@click.option("--test", "trial", type=int, help="chỉ gửi thử vào cuộc trò chuyện (số) mà một cán bộ đã nối")
 @click.option("--dry-run", is_flag=True, help="chỉ đếm và cho xem, không gửi")
 @click.option("--urgent", "urgent_reason", help="lý do gửi khẩn, được gửi cả ban đêm")
 @click.option("--key", help="tên riêng của lần gửi: gọi lại cùng tên thì không gửi lần nữa")
@@ -186,12 +187,13 @@ def submit(number: int, officer: str | None) -> None:
 @click.option("--version", help="bản đã xem (lệnh show); khác thì không duyệt")
 @click.option("--note", default="", help="ghi chú")
 def approve(number: int, officer: str | None, version: str | None, note: str) -> None:
-    """Duyệt thông báo người khác viết."""
+    """Duyệt thông báo người khác viết: xem đủ trước, rồi duyệt đúng bản đã xem."""
     from congdanso import officework
 
+    ask = click.confirm if sys.stdin.isatty() else None
     as_officer(
         officer,
-        lambda desk, login: officework.approve(desk, login, number, click.echo, version=version, note=note),
+        lambda desk, login: officework.approve(desk, login, number, click.echo, version=version, note=note, ask=ask),
     )
 
 
@@ -201,7 +203,9 @@ def approve(number: int, officer: str | None, version: str | None, note: str) ->
 @reason
 def return_(number: int, officer: str | None, reason: str) -> None:
     """Trả lại cho người viết."""
-    _act(officer, number, "returned", lambda desk, login: desk.deliveries.desk.send_back(login, number, reason))
+    from congdanso import officework
+
+    as_officer(officer, lambda desk, login: officework.send_back(desk, login, number, reason, click.echo))
 
 
 @announce.command()
@@ -311,11 +315,10 @@ def show(number: int, officer: str | None, as_json: bool) -> None:
     from congdanso import officework
 
     async def work(desk: Any, login: str) -> None:
-        shown = await desk.deliveries.viewing.show(login, number)
         if as_json:
-            print_json(shown.as_json())
+            print_json((await desk.deliveries.viewing.show(login, number)).as_json())
         else:
-            click.echo("\n".join(officework.lines_of(shown)))
+            await officework.show(desk, login, number, click.echo)
 
     as_officer(officer, work)
 

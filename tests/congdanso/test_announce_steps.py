@@ -90,7 +90,9 @@ def test_the_whole_way_by_steps(run: Run) -> None:
     shown = json.loads(announce(run, "show", number, "--json").output)
     assert (shown["state"], shown["counts"], shown["approver"]) == ("closed", {"waiting_for_visit": 3}, "tran-van-minh")
     assert [s["action"] for s in shown["steps"]] == ["revise", "submit", "approve", "send", "begin"]
-    assert "Lịch sử:" in announce(run, "show", number).output
+    lines = announce(run, "show", number).output
+    for line in ("Lịch sử:", "[Xem lịch]: mở https://a.vn/lich", "KHẨN, gửi cả ban đêm: dịch lan nhanh"):
+        assert line in lines
     recalled = announce(run, "recall", number, "--reason", "Nhầm ngày khám")
     assert recalled.exit_code == 0, recalled.output
     shown = json.loads(announce(run, "show", number, "--json").output)
@@ -104,7 +106,14 @@ def test_returning_revising_scheduling_and_cancelling(run: Run) -> None:
     revised = announce(run, "revise", number, "--unit", "phu-thong", "--text-file", "-", text="Ngày đúng là 29/11.")
     assert revised.exit_code == 0, revised.output
     announce(run, "submit", number)
-    announce(run, "approve", number, by="tran-van-minh")
+    looked = announce(run, "approve", number, by="tran-van-minh")
+    assert looked.exit_code == 1, "nobody says yes to what they have not seen"
+    assert "Ngày đúng là 29/11." in looked.output
+    assert "Người nhận: Xã Phủ Thông" in looked.output
+    version = looked.output.rsplit("--version ", 1)[1].split()[0]
+    short = announce(run, "approve", number, "--version", version[:3], by="tran-van-minh")
+    assert (short.exit_code, "đã thay đổi so với bản đã xem" in short.output) == (1, True)
+    assert announce(run, "approve", number, "--version", version, by="tran-van-minh").exit_code == 0
     assert announce(run, "schedule", number, "--at", "2020-01-01 08:00").exit_code == 1
     later = announce(run, "schedule", number, "--at", "2036-12-01 08:00")
     assert "08:00 01/12/2036" in later.output
