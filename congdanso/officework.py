@@ -14,6 +14,7 @@ from bot.announcements.desk import VERSION
 from bot.announcements.planning import Wish
 from bot.announcements.reading import Progress
 from bot.announcements.schedules import moment_of, repeat_of
+from bot.announcements.states import AnnouncementState
 from bot.announcements.texts import grouped, say, state_in_words, told
 from bot.announcements.viewing import Preview, Shown
 from bot.clock import ZONE
@@ -193,7 +194,7 @@ async def send(desk: Desk, login: str, number: int, tell: Tell, *, detach: bool)
         return
     if problem is not None:
         raise Refused([told("begin_problems", problem)])
-    tell(say("written_down", number=number))
+    tell(say("being_sent", number=number))
     await watch(desk.deliveries, number, tell, deliver=not detach)
 
 
@@ -280,6 +281,18 @@ def lines_of(shown: Shown, sheet: Sequence[str]) -> list[str]:
         note = f": {step.note}" if step.note else ""
         lines.append(f"  {when}  {who}  {told('actions', step.action)}{note}")
     return lines
+
+
+async def listing(desk: Desk, login: str, states: Sequence[str]) -> list[Progress]:
+    """Return the announcements that an officer may see, in some states (none: in all).
+
+    Raises:
+        Refused: there is no such state.
+    """
+    known = [state.value for state in AnnouncementState]
+    if unknown := [state for state in states if state not in known]:
+        raise Refused([say("no_state", state=state[:40], known=", ".join(known)) for state in unknown])
+    return await desk.deliveries.viewing.listing(login, states=states)
 
 
 def row_of(progress: Progress) -> str:

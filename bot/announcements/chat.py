@@ -26,7 +26,10 @@ from content.places import unit_title, within
 WRITE: Final = "/thongbao"
 LINK: Final = "/lienket"
 UNLINK: Final = "/botlienket"
-STOP_WORDS: Final = frozenset({"thoi", "huy", "bo"})
+STOP_WORDS: Final = frozenset(
+    {"thoi", "huy", "bo", "dung", "dung lai", "thoi khong gui nua", "khong gui nua", "thoi khong gui"}
+)
+"""Folded. An officer who says so wants no more of it; such a text is no announcement."""
 KIND: Final = "w"
 AWAITS_TEXT: Final = "desk-text"
 AWAITS_PLACE: Final = "desk-place"
@@ -68,7 +71,10 @@ class ChatDesk:
             return await self._link(conversation_id, words[1] if len(words) > 1 else "", session)
         actor = await self._desk.officers.of_conversation(conversation_id)
         if actor is None:
-            return None
+            # "/thongbao" alone is the citizen's word for subscribing; with a text behind it, an officer wants to write.
+            if command == WRITE and len(words) > 1:
+                return _said(session, told("chat", "link_first"))
+            return _said(session, told("chat", "not_linked")) if command == UNLINK else None
         try:
             if command == UNLINK:
                 await self._cut_loose(conversation_id)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.announcements.audience import Audience, audience_of
 from bot.announcements.audience import problems_of as audience_problems
 from bot.announcements.content import Refused, personal_problems, reason_problems
-from bot.announcements.forecast import grew
+from bot.announcements.forecast import other_than
 from bot.announcements.lifecycle import Action, after
 from bot.announcements.moves import move, note_step
 from bot.announcements.office import Office, must_give
@@ -160,9 +160,9 @@ class Desk(Office):
         if plan.behind != behind_of(seen):
             await self._look_again(announcement_id, plan)
             raise Refused([told("problems", "changed")])
-        if grew(seen, plan.audience):
+        if (how := other_than(seen, plan.forecast)) is not None:
             await self._look_again(announcement_id, plan)
-            raise Refused([told("problems", "grew", forecast=plan.forecast.in_words())])
+            raise Refused([told("problems", how, forecast=plan.forecast.in_words())])
         async with self.planner.database.write() as connection:
             go = (Button(say("send_button"), f"w:send:{announcement_id}"),)
             heard = await self.tell_author(connection, row, "approved", go, name=actor.name)

@@ -26,7 +26,7 @@ from bot.announcements.rates import RATES, Rate
 from bot.announcements.reading import in_words
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement, saved_audience
-from bot.announcements.texts import told
+from bot.announcements.texts import grouped, told
 from bot.clock import ZONE, Clock
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation
@@ -85,6 +85,10 @@ class Plan:
     """The same was sent to the same unit lately: when, in a sentence."""
     saved: Mapping[str, Audience] = field(default_factory=dict)
     """What the saved audiences that it leaves out ask for now, by name."""
+    whom: str = ""
+    """The audience in words; "" where it cannot be asked for."""
+    counted: bool = False
+    """Whether it was asked how many citizens there are."""
     told: str = ""
     """Who was asked for approval and who could not be, in words, once it was submitted."""
     stamps: Mapping[str, str] = field(default_factory=dict)
@@ -179,13 +183,14 @@ class Planner:
         )
         problems += templates.problems_of(wish.content.templates, self.accounts)
         problems += reason_problems(wish.urgent_reason)
-        known = bool(within(self.places, wish.unit))
+        known, misasked = bool(within(self.places, wish.unit)), []
         if not known:
             problems.append(self._unknown_unit(wish.unit))
         else:
-            problems += audiences.problems_of(
+            misasked = audiences.problems_of(
                 wish.audience, wish.unit, places=self.places, topics=self.topics, channels=self.channels
             )
+            problems += misasked
         if wish.expires_at is not None and wish.expires_at <= now:
             problems.append(told("problems", "too_late"))
         text, urgent = wish.content.text, wish.urgent_reason is not None
@@ -194,22 +199,34 @@ class Planner:
         plan = Plan(wish.unit, name, whole, wish.urgent_reason, wards, wish)
         plan = replace(plan, stamps=self._stamps(wish.content))
         before = None
-        if wards:
+        # How many citizens another unit has, or anybody by a question that cannot be, is nothing to be told.
+        if wards and not misasked:
+            plan = replace(plan, whom=audiences.audience_in_words(wish.audience, self.places))
             async with self.database.read() as connection:
                 saved, unknown = await self.saved(connection, wish)
                 problems += unknown
                 plan = replace(plan, saved=saved)
                 if not unknown:
-                    plan = replace(plan, forecast=await self.count(connection, wish, saved))
+                    plan = replace(plan, counted=True, forecast=await self.count(connection, wish, saved))
                     before = await self._sent_before(connection, plan, now)
-            if not unknown and not plan.audience:
-                problems.append(told("problems", "nobody", unit=name))
+                    if not plan.audience:
+                        problems.append(await self._nobody(connection, wish))
         if whole:
             problems += self._length_problems(plan)
         repeated = None
         if before is not None:
             repeated = told("notes", "repeated", unit=name, when=f"{before.astimezone(ZONE):%H:%M %d/%m/%Y}")
         return replace(plan, problems=tuple(problems), notes=tuple(_notes_of(plan, now)), repeated=repeated)
+
+    async def _nobody(self, connection: AsyncConnection, wish: Wish) -> str:
+        """Say why there is nobody: nobody subscribed there, or nobody of whom the question asks."""
+        asked = wish.audience
+        units = audiences.units_in_words(asked.units, self.places)
+        all_there = Audience(asked.units, asked.without_units)
+        there = await self.count(connection, replace(wish, audience=all_there), {})
+        if there.audience:
+            return told("problems", "nobody_fits", unit=units, number=grouped(there.audience))
+        return told("problems", "nobody_wants" if "muted" in there.unreachable else "nobody", unit=units)
 
     async def count(self, connection: AsyncConnection, wish: Wish, saved: Mapping[str, Audience]) -> Forecast:
         """Return whom a wish would reach now."""

@@ -22,7 +22,7 @@ from bot.announcements.lifecycle import Action
 from bot.announcements.moves import move
 from bot.announcements.planning import Plan, Planner, exists_conversation
 from bot.announcements.rates import RATES, Rate
-from bot.announcements.reading import Progress, in_words, progress_of
+from bot.announcements.reading import Held, Progress, held_of, in_words, progress_of
 from bot.announcements.rows import Record
 from bot.announcements.states import AnnouncementState
 from bot.announcements.store import Store
@@ -160,6 +160,10 @@ class Announcements:
         """Return how one announcement stands; None if there is none of this id."""
         found = await progress_of(self._database, announcement.c.id == announcement_id, 1)
         return found[0] if found else None
+
+    async def held_by_limit(self, announcement_id: int) -> Held | None:
+        """Return who is left of one announcement, if nobody but those who had their three of the day."""
+        return await held_of(self._database, announcement_id, self._clock())
 
     async def recent(self, units: Collection[str] | None = None, limit: int = 50) -> list[Progress]:
         """Return the newest announcements of some units (None: of all), the newest first."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bot.announcements.audience import Audience, groups
+from bot.announcements.audience import audience_in_words, channel_in_words
 from bot.announcements.content import Press, Shelf
 from bot.announcements.forecast import Forecast
 from bot.announcements.planning import Wish, saved_of
@@ -14,7 +14,7 @@ from bot.announcements.templates import Template, cost_in_words
 from bot.announcements.texts import told
 from bot.clock import ZONE, Clock
 from bot.conversation.messages import label
-from content.places import Places, unit_title
+from content.places import Places
 
 
 def sheet_of(
@@ -29,7 +29,7 @@ def sheet_of(
     content = wish.content
     lines = [f"│ {line}" for line in text.splitlines()]
     for channel, body in sorted(content.bodies.items()):
-        lines.append(told("sheet", "body", channel=_channel(channel)))
+        lines.append(told("sheet", "body", channel=channel_in_words(channel)))
         lines += [f"│ {line}" for line in body.splitlines()]
     lines += [_button(press) for press in content.buttons]
     for name in content.documents:
@@ -53,38 +53,6 @@ def sheet_of(
         forecast = Forecast.of(seen)
         lines += [told("sheet", "forecast", forecast=forecast.in_words()), *forecast.reasons()]
     return lines
-
-
-def audience_in_words(audience: Audience, places: Places) -> str:
-    """Return a question as one says it, with everything that it asks."""
-    parts = [_units(audience.units, places)]
-    if audience.without_units:
-        parts.append(told("audience_words", "without_units", units=_units(audience.without_units, places)))
-    if audience.asks_interest:
-        names = [*audience.topics, *(g.title for slug in audience.groups if (g := groups().get(slug)) is not None)]
-        parts.append(told("audience_words", "interests", names=", ".join(names), days=audience.topics_within_days))
-    for key, channels in (("channels", audience.channels), ("without_channels", audience.without_channels)):
-        if channels:
-            parts.append(told("audience_words", key, channels=", ".join(_channel(c) for c in channels)))
-    parts += [
-        told("audience_words", key, days=days)
-        for key in ("seen_within_days", "not_seen_for_days", "not_contacted_days")
-        if (days := getattr(audience, key)) is not None
-    ]
-    if audience.without_saved:
-        parts.append(told("audience_words", "without_saved", names=", ".join(audience.without_saved)))
-    return "; ".join(parts)
-
-
-def _units(units: Sequence[str], places: Places) -> str:
-    return ", ".join(unit_title(places, unit) for unit in units)
-
-
-def _channel(channel: str) -> str:
-    try:
-        return told("channels", channel)
-    except KeyError:
-        return channel
 
 
 def _button(press: Press) -> str:

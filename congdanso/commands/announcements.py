@@ -252,7 +252,7 @@ def article(number: int, officer: str | None, account: str) -> None:
 @officer
 @click.option("--reason", default="", help="lý do")
 def pause(number: int, officer: str | None, reason: str) -> None:
-    """Tạm dừng; tin chưa gửi nằm chờ."""
+    """Tạm dừng; tin chưa gửi nằm chờ, thông báo đã đặt lịch chưa bắt đầu."""
     _act(officer, number, "paused", lambda desk, login: desk.deliveries.control.pause(login, number, reason))
 
 
@@ -332,7 +332,7 @@ def list_(officer: str | None, states: tuple[str, ...], as_json: bool) -> None:
     from congdanso import officework
 
     async def work(desk: Any, login: str) -> None:
-        for found in await desk.deliveries.viewing.listing(login, states=states):
+        for found in await officework.listing(desk, login, states):
             if as_json:
                 print_json({"id": found.id, "unit": found.unit, "state": found.state, "counts": dict(found.counts)})
             else:
@@ -369,10 +369,12 @@ def report(number: int, officer: str | None, as_json: bool, xlsx: Path | None) -
 def policy(officer: str | None, unit: str, second_person: bool) -> None:
     """Đặt quy định: thông báo của đơn vị có cần người thứ hai duyệt không."""
     from bot.announcements.texts import say
+    from content.places import province_slug
 
     async def work(desk: Any, login: str) -> None:
         await desk.deliveries.control.set_policy(login, unit, second_person=second_person)
-        what = say("policy_second" if second_person else "policy_one")
+        one = "policy_one_province" if unit == province_slug(desk.places) else "policy_one"
+        what = say("policy_second" if second_person else one)
         click.echo(say("policy_set", unit=unit, what=what))
 
     as_officer(officer, work)

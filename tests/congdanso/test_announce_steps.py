@@ -87,9 +87,10 @@ def test_the_whole_way_by_steps(run: Run) -> None:
     sent = announce(run, "send", number)
     assert sent.exit_code == 0, sent.output
     assert "chờ người dân mở trang" in sent.output
+    assert f"Thông báo số {number} đang được gửi." in sent.output
     shown = json.loads(announce(run, "show", number, "--json").output)
     assert (shown["state"], shown["counts"], shown["approver"]) == ("closed", {"waiting_for_visit": 3}, "tran-van-minh")
-    assert [s["action"] for s in shown["steps"]] == ["revise", "submit", "approve", "send", "begin"]
+    assert [s["action"] for s in shown["steps"]] == ["revise", "submit", "approve", "send", "begin", "close"]
     lines = announce(run, "show", number).output
     for line in ("Lịch sử:", "[Xem lịch]: mở https://a.vn/lich", "KHẨN, gửi cả ban đêm: dịch lan nhanh"):
         assert line in lines
@@ -118,8 +119,9 @@ def test_returning_revising_scheduling_and_cancelling(run: Run) -> None:
     later = announce(run, "schedule", number, "--at", "2036-12-01 08:00")
     assert "08:00 01/12/2036" in later.output
     assert f"{number}\tphu-thong\tđã đặt lịch" in announce(run, "list").output
-    paused = announce(run, "pause", number)
-    assert (paused.exit_code, '"đã đặt lịch"' in paused.output, '"đang tạm dừng"' in paused.output) == (1, True, True)
+    assert announce(run, "pause", number).exit_code == 0
+    assert f"{number}\tphu-thong\tđang tạm dừng, chưa bắt đầu" in announce(run, "list", "--state", "held").output
+    assert announce(run, "resume", number).exit_code == 0
     assert announce(run, "cancel", number).exit_code == 0
     assert json.loads(announce(run, "list", "--state", "cancelled", "--json").output)["id"] == int(number)
 
@@ -161,6 +163,7 @@ def test_previews_and_trials(run: Run) -> None:
         (("--unit", "phu-thong"), "Cần --unit và --text-file"),
         (("show", "99", "--as", "nguyen-thi-lan"), "Không có thông báo số 99"),
         (("submit", "1"), "--as"),
+        (("list", "--state", "abc", "--as", "nguyen-thi-lan"), 'Không có bước "abc". Chọn trong: draft, in_review'),
         (("list", "--as", "khong-ai"), "Không có cán bộ"),
         (
             ("draft", "--unit", "phu-thong", "--text-file", "-", "--as", "nguyen-thi-lan", "--repeat", "day@23:00"),

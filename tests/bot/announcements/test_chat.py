@@ -245,12 +245,16 @@ async def test_a_code_links_and_a_word_cuts_loose(village: Village) -> None:
     assert "gõ nội dung" in (await phone.says("/thongbao")).text
     assert "Đã bỏ nối" in (await phone.says("/botlienket")).text
     assert await phone.take(Said(text="/thongbao")) is None
+    assert "chưa nối" in (await phone.says("/botlienket")).text
+    told = (await phone.says("/thongbao Mai họp thôn lúc 19 giờ")).text
+    assert "/lienket" in told, "who wants to write is told how, and not subscribed"
 
 
 async def test_thoi_and_other_commands_lead_out(village: Village, phones: tuple[Phone, Phone]) -> None:
     lan, _ = phones
-    await lan.says("/thongbao")
-    assert "Đã dừng" in (await lan.says("Thôi")).text
+    for word in ("Thôi", "dừng", "Dừng lại!", "Thôi không gửi nữa"):
+        await lan.says("/thongbao")
+        assert "Đã dừng" in (await lan.says(word)).text
     await lan.says("/thongbao")
     assert await lan.take(Said(text="/trogiup")) is None
     assert await lan.take(Said(text="gọi [số điện thoại]", personal=("phone",))) is None
