@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +210,16 @@ def test_an_article_needs_an_account_of_the_unit_and_a_yes(run: Run) -> None:
     assert (refused.exit_code, "chỉ phát bài viết của thông báo đã duyệt" in refused.output) == (1, True), (
         refused.output
     )
+
+
+def test_the_command_ends_when_only_the_days_limit_holds_somebody(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait until the next day, with nothing on the screen that says so."""
+    real = datetime.now(UTC)
+    shift = real.replace(hour=2, minute=0) + timedelta(days=1) - real  # nine in the morning in Vietnam
+    monkeypatch.setattr("congdanso.announcing.utc_now", lambda: datetime.now(UTC) + shift)
+    for text in ("Tin một.", "Tin hai.", "Tin ba."):
+        sent = announce(run, "--unit", "phu-thong", "--text-file", "-", text=text)
+        assert "đã xong" in sent.output, sent.output
+    held = announce(run, "--unit", "phu-thong", "--text-file", "-", text="Tin bốn.")
+    assert held.exit_code == 0, held.output
+    assert "Còn 3 người đã nhận ba thông báo trong ngày; tin của họ chờ đến 09:0" in held.output, held.output
