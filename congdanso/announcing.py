@@ -13,6 +13,7 @@ from bot.announcements.service import Plan, Progress, Refused, in_words
 from bot.announcements.states import AnnouncementState
 from bot.announcements.texts import say, state_in_words, told
 from bot.channels.web.channel import Bells, WebChannel
+from bot.clock import ZONE
 from bot.messages import Channels, LeftForPickup, Sent
 from bot.storage.database import Database
 from congdanso.app import utc_now
@@ -94,13 +95,11 @@ async def announce(settings: Settings, order: Order, tell: Tell) -> None:
             return
         officer = await _officer(desk.accounts, desk.places, order)
         if order.trial is not None:
-            if plan.text == "":
-                raise Refused(plan.problems)
-            await try_out(desk, plan, order.trial, tell)
+            await try_out(desk, officer.login, plan, order.trial, tell)
             return
         started = await desk.deliveries.control.announce(officer.login, plan, key=order.key, again=order.again)
         if not started.sent:
-            tell(say("waits_for_second", number=started.id))
+            tell(say("waits_for_second", number=started.id, told=started.told))
             return
         tell(say("written_down", number=started.id))
         await watch(desk.deliveries, started.id, tell, deliver=not order.detach)
@@ -135,7 +134,8 @@ def show_plan(plan: Plan, tell: Tell) -> None:
         for button in plan.wish.content.buttons:
             tell(f"  │ [{button.shown}]")
         tell(f"  │ [{say('stop_button')}]")
-    tell(say("audience", unit=plan.unit_name, number=plan.audience))
+    if plan.counted:
+        tell(say("audience", unit=plan.whom, number=plan.audience))
     for reach in plan.reach:
         span = say("reach_takes", span=in_words(reach.takes)) if reach.takes else ""
         tell(f"  {told('channels', reach.lane.channel)}: {reach.citizens}{span}")
@@ -147,13 +147,13 @@ def show_plan(plan: Plan, tell: Tell) -> None:
         tell(say("note", note=plan.repeated))
 
 
-async def try_out(desk: Desk, plan: Plan, conversation: int, tell: Tell) -> None:
-    """Send a plan's message to one conversation, marked as a trial.
+async def try_out(desk: Desk, login: str, plan: Plan, conversation: int, tell: Tell) -> None:
+    """Send a plan's message to one officer's conversation, marked as a trial.
 
     Raises:
-        Refused: it cannot be sent there.
+        Refused: it may not be sent, or not there.
     """
-    outcome = await desk.deliveries.announcements.trial(plan, conversation, desk.channels)
+    outcome = await desk.deliveries.desk.trial(login, plan, conversation, desk.channels)
     if not isinstance(outcome, Sent | LeftForPickup):
         raise Refused([say("trial_failed", outcome=type(outcome).__name__)])
     tell(say("trial_sent", number=conversation))
@@ -182,6 +182,10 @@ async def watch(deliveries: Deliveries, announcement_id: int, tell: Tell, *, del
                         await interrupted.wait()
                 progress = await _progress(deliveries, announcement_id)
                 if progress.state is AnnouncementState.WAITING:
+                    break
+                if (held := await deliveries.announcements.held_by_limit(announcement_id)) is not None:
+                    when = f"{held.until.astimezone(ZONE):%H:%M %d/%m/%Y}"
+                    tell(say("held_by_limit", number=held.recipients, when=when))
                     break
     finally:
         for received in signals:

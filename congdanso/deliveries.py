@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ class PackShelf:
         if pack is None or not pack.holds(today):
             return None
         return Attachment(pack.leaflet.title, f"/materials/{name}.pdf", "application/pdf")
+
+    def stamp(self, name: str) -> str:
+        """Return the hash of what a leaflet is drawn from; a file drawn twice differs by its date."""
+        pack = self._packs.get(name)
+        return "" if pack is None else hashlib.sha256(pack.model_dump_json().encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from bot.announcements.audience import audience_of, groups, of_unit
 from bot.announcements.content import Refused, content_of
+from bot.announcements.desk import VERSION
 from bot.announcements.planning import Wish
 from bot.announcements.reading import Progress
 from bot.announcements.schedules import moment_of, repeat_of
+from bot.announcements.states import AnnouncementState
 from bot.announcements.texts import grouped, say, state_in_words, told
 from bot.announcements.viewing import Preview, Shown
 from bot.clock import ZONE
-from bot.conversation.messages import label
 from congdanso.announcing import Desk, Tell, show_plan, try_out, watch
 from congdanso.app import utc_now
 from congdanso.templates import named
+
+Ask = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +139,51 @@ async def draft(desk: Desk, login: str, written: Written, tell: Tell, *, key: st
 async def submit(desk: Desk, login: str, number: int, tell: Tell) -> None:
     """Ask for approval."""
     plan = await desk.deliveries.desk.submit(login, number)
-    tell(say("submitted", number=number, forecast=plan.forecast.in_words()))
+    tell(say("submitted", number=number, forecast=plan.forecast.in_words(), told=plan.told))
     for reason in plan.forecast.reasons():
         tell(f"  {reason}")
     if plan.repeated is not None:
         tell(say("note", note=plan.repeated))
 
 
-async def approve(desk: Desk, login: str, number: int, tell: Tell, *, version: str | None, note: str) -> None:
-    """Say yes, after showing to what."""
-    reviewed = await desk.deliveries.desk.review(login, number)
-    show_plan(reviewed.plan, tell)
-    await desk.deliveries.desk.approve(login, number, version=version or reviewed.version, note=note)
-    tell(say("approved", number=number))
+async def approve(
+    desk: Desk, login: str, number: int, tell: Tell, *, version: str | None, note: str, ask: Ask | None = None
+) -> None:
+    """Say yes to a version that was seen.
+
+    Args:
+        version: the one that was seen; None: show it now, and ask.
+        ask: asks the person at the terminal; None: there is nobody there, and they come back with the version.
+
+    Raises:
+        Refused: it is not that version any more, or nobody said that they have seen it.
+    """
+    if version is None:
+        reviewed = await desk.deliveries.desk.review(login, number)
+        for line in desk.deliveries.desk.sheet(reviewed.plan.wish, reviewed.plan.text, reviewed.seen):
+            tell(line)
+        for note_ in (*reviewed.plan.problems, *reviewed.plan.notes):
+            tell(say("note", note=note_))
+        shown = reviewed.version[:VERSION]
+        tell(say("show_version", version=shown))
+        if ask is None or not ask(say("approve_ask", version=shown)):
+            raise Refused([say("approve_which", number=number, login=login, version=shown)])
+        version = reviewed.version
+    heard = await desk.deliveries.desk.approve(login, number, version=version, note=note)
+    tell(say("approved", number=number, told=heard))
+
+
+async def send_back(desk: Desk, login: str, number: int, reason: str, tell: Tell) -> None:
+    """Return it to its author."""
+    heard = await desk.deliveries.desk.send_back(login, number, reason)
+    tell(say("returned", number=number, told=heard))
+
+
+async def show(desk: Desk, login: str, number: int, tell: Tell) -> None:
+    """Show one announcement: everything that a yes binds, what became of it, its history."""
+    shown = await desk.deliveries.viewing.show(login, number)
+    sheet = desk.deliveries.desk.sheet(shown.wish, shown.progress.text, shown.forecast)
+    tell("\n".join(lines_of(shown, sheet)))
 
 
 async def send(desk: Desk, login: str, number: int, tell: Tell, *, detach: bool) -> None:
@@ -159,7 +194,7 @@ async def send(desk: Desk, login: str, number: int, tell: Tell, *, detach: bool)
         return
     if problem is not None:
         raise Refused([told("begin_problems", problem)])
-    tell(say("written_down", number=number))
+    tell(say("being_sent", number=number))
     await watch(desk.deliveries, number, tell, deliver=not detach)
 
 
@@ -201,7 +236,7 @@ async def test(desk: Desk, login: str, number: int, to: Sequence[str], tell: Tel
         conversation = await officers.conversation_of(name)
         if conversation is None:
             raise Refused([say("not_linked", login=name)])
-        await try_out(desk, reviewed.plan, conversation, tell)
+        await try_out(desk, login, reviewed.plan, conversation, tell)
 
 
 async def preview(desk: Desk, login: str, number: int, tell: Tell) -> None:
@@ -222,26 +257,19 @@ def _preview(shown: Preview) -> list[str]:
     return lines + [f"  │ {document}" for document in shown.documents]
 
 
-def lines_of(shown: Shown) -> list[str]:
-    """Return one announcement as lines."""
-    p, wish = shown.progress, shown.wish
+def lines_of(shown: Shown, sheet: Sequence[str]) -> list[str]:
+    """Return one announcement as lines, around those that a yes binds."""
+    p = shown.progress
     lines = [
         say("show_head", number=p.id, state=told("announcement_states", p.state)),
-        *(f"  │ {line}" for line in p.text.splitlines()),
-        say("show_category", category=label("categories", wish.content.category)),
+        *(f"  {line}" for line in sheet),
         say("show_author", author=p.author, approver=shown.approver or "–"),
         say("show_version", version=shown.version[:12]),
     ]
-    if wish.urgent_reason is not None:
-        lines.append(say("show_urgent", reason=wish.urgent_reason))
-    if shown.repeat is not None:
-        lines.append(say("show_repeat", repeat=shown.repeat))
     if shown.send_at is not None:
         lines.append(say("show_send_at", when=f"{shown.send_at.astimezone(ZONE):%H:%M %d/%m/%Y}"))
     if shown.problem is not None:
         lines.append(say("note", note=told("begin_problems", shown.problem)))
-    if shown.forecast is not None:
-        lines.append(say("show_forecast", number=grouped(int(shown.forecast.get("audience", 0)))))
     if p.audience:
         lines.append(say("result", state=told("announcement_states", p.state), number=p.audience))
         lines += [f"  {number:>6}  {state_in_words(coded)} ({coded})" for coded, number in p.counts.items()]
@@ -253,6 +281,18 @@ def lines_of(shown: Shown) -> list[str]:
         note = f": {step.note}" if step.note else ""
         lines.append(f"  {when}  {who}  {told('actions', step.action)}{note}")
     return lines
+
+
+async def listing(desk: Desk, login: str, states: Sequence[str]) -> list[Progress]:
+    """Return the announcements that an officer may see, in some states (none: in all).
+
+    Raises:
+        Refused: there is no such state.
+    """
+    known = [state.value for state in AnnouncementState]
+    if unknown := [state for state in states if state not in known]:
+        raise Refused([say("no_state", state=state[:40], known=", ".join(known)) for state in unknown])
+    return await desk.deliveries.viewing.listing(login, states=states)
 
 
 def row_of(progress: Progress) -> str:

@@ -24,7 +24,7 @@ from bot.announcements.moves import note_step
 from bot.announcements.office import Office
 from bot.announcements.people import ANNOUNCE
 from bot.announcements.places import unknown_places
-from bot.announcements.planning import Wish, wish_of
+from bot.announcements.planning import Wish, behind_of, wish_of
 from bot.announcements.states import ACTIVE, AnnouncementState
 from bot.announcements.tables import announcement, article
 from bot.announcements.templates import CHANNEL
@@ -175,7 +175,7 @@ class Articles(Office):
             problems.append(told("article_problems", "kind"))
         elif state not in OPEN_TO_IT:
             problems.append(told("article_problems", "state", state=told("announcement_states", state)))
-        elif row["approved_hash"] is None or wish.digest(row["forecast"] or {}) != row["approved_hash"]:
+        elif not await self._is_as_approved(row, wish):
             problems.append(told("begin_problems", "changed"))
         elif (objection := await self.objection(row)) is not None:
             problems.append(told("begin_problems", objection[1]))
@@ -185,6 +185,12 @@ class Articles(Office):
             problems.append(told("article_problems", "night"))
         if problems:
             raise Refused(problems)
+
+    async def _is_as_approved(self, row: RowMapping, wish: Wish) -> bool:
+        seen = row["forecast"] or {}
+        if row["approved_hash"] is None or wish.digest(seen) != row["approved_hash"]:
+            return False
+        return (await self.planner.plan(wish)).behind == behind_of(seen)
 
     async def _written(self, row: RowMapping, wish: Wish, account: str) -> Draft:
         """Make the article's words of the announcement's, for the followers of one OA.

@@ -7,7 +7,7 @@ asked here: what cannot be answered so is refused, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ import yaml
 
 from bot.announcements.content import Refused
 from bot.announcements.texts import told
-from content.places import Places, within
+from content.places import Places, unit_title, within
 
 LONGEST_SPAN: Final = 365
 MOST: Final = 200
@@ -165,3 +165,37 @@ def problems_of(
 def of_unit(unit: str) -> Audience:
     """Return the question for everybody of a unit."""
     return Audience((unit,))
+
+
+def audience_in_words(audience: Audience, places: Places) -> str:
+    """Return a question as one says it, with everything that it asks."""
+    parts = [units_in_words(audience.units, places)]
+    if audience.without_units:
+        parts.append(told("audience_words", "without_units", units=units_in_words(audience.without_units, places)))
+    if audience.asks_interest:
+        names = [*audience.topics, *(g.title for slug in audience.groups if (g := groups().get(slug)) is not None)]
+        parts.append(told("audience_words", "interests", names=", ".join(names), days=audience.topics_within_days))
+    for key, channels in (("channels", audience.channels), ("without_channels", audience.without_channels)):
+        if channels:
+            parts.append(told("audience_words", key, channels=", ".join(channel_in_words(c) for c in channels)))
+    parts += [
+        told("audience_words", key, days=days)
+        for key in ("seen_within_days", "not_seen_for_days", "not_contacted_days")
+        if (days := getattr(audience, key)) is not None
+    ]
+    if audience.without_saved:
+        parts.append(told("audience_words", "without_saved", names=", ".join(audience.without_saved)))
+    return "; ".join(parts)
+
+
+def units_in_words(units: Sequence[str], places: Places) -> str:
+    """Return the names of units."""
+    return ", ".join(unit_title(places, unit) for unit in units)
+
+
+def channel_in_words(channel: str) -> str:
+    """Return a channel's name."""
+    try:
+        return told("channels", channel)
+    except KeyError:
+        return channel

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.announcements.audience import Audience
 from bot.announcements.linked import keep_one_each
-from bot.announcements.planning import Planner, Wish, wish_of
+from bot.announcements.planning import Planner, Wish, saved_of, wish_of
 from bot.announcements.selecting import asked_for, has_account, willing
 from bot.announcements.states import BEGUN, DeliveryState
 from bot.announcements.tables import announcement, delivery
@@ -90,8 +90,9 @@ async def _join(planner: Planner, row: RowMapping) -> int:
         .where(delivery.c.announcement_id == row["id"], delivery.c.conversation_id == conversation.c.id)
         .exists(),
     )
+    # Who joins is asked what was approved, also where somebody has changed a saved audience since.
+    saved = saved_of(row["forecast"] or {})
     async with planner.database.read() as connection:
-        saved, _ = await planner.saved(connection, wish)
         asked = _recipients(connection, planner, row["id"], wish, saved).where(new)
         if (await connection.execute(asked.limit(1))).first() is None:
             return 0

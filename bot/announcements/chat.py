@@ -13,7 +13,7 @@ from typing import Any, Final
 from bot.announcements.audience import Audience, groups, of_unit
 from bot.announcements.content import Refused, plain_content
 from bot.announcements.control import Control
-from bot.announcements.desk import Desk
+from bot.announcements.desk import VERSION, Desk
 from bot.announcements.lifecycle import NotAllowed
 from bot.announcements.people import SEE, Actor
 from bot.announcements.planning import Plan, Wish, wish_of
@@ -26,14 +26,15 @@ from content.places import unit_title, within
 WRITE: Final = "/thongbao"
 LINK: Final = "/lienket"
 UNLINK: Final = "/botlienket"
-STOP_WORDS: Final = frozenset({"thoi", "huy", "bo"})
+STOP_WORDS: Final = frozenset(
+    {"thoi", "huy", "bo", "dung", "dung lai", "thoi khong gui nua", "khong gui nua", "thoi khong gui"}
+)
+"""Folded. An officer who says so wants no more of it; such a text is no announcement."""
 KIND: Final = "w"
 AWAITS_TEXT: Final = "desk-text"
 AWAITS_PLACE: Final = "desk-place"
 AWAITS_REASON: Final = "desk-reason"
 MOST_GROUPS: Final = 4
-VERSION: Final = 12
-"""Characters of the version that stand in a button: enough that no other one has them."""
 
 UseCode = Callable[[str, int], Awaitable[str | None]]
 """Links a conversation by a code; returns the officer's name."""
@@ -70,7 +71,10 @@ class ChatDesk:
             return await self._link(conversation_id, words[1] if len(words) > 1 else "", session)
         actor = await self._desk.officers.of_conversation(conversation_id)
         if actor is None:
-            return None
+            # "/thongbao" alone is the citizen's word for subscribing; with a text behind it, an officer wants to write.
+            if command == WRITE and len(words) > 1:
+                return _said(session, told("chat", "link_first"))
+            return _said(session, told("chat", "not_linked")) if command == UNLINK else None
         try:
             if command == UNLINK:
                 await self._cut_loose(conversation_id)
@@ -105,8 +109,8 @@ class ChatDesk:
             return _said(session, told("chat", "stopped"))
         number = int(pending.options[0].payload.split(":")[2])
         if pending.kind == AWAITS_REASON:
-            await self._desk.send_back(actor.login, number, text)
-            return _said(session, told("chat", "returned", number=number))
+            heard = await self._desk.send_back(actor.login, number, text)
+            return _said(session, told("chat", "returned", number=number, told=heard))
         if pending.kind == AWAITS_PLACE:
             return await self._take_place(actor, number, text, session)
         if number:
@@ -173,8 +177,8 @@ class ChatDesk:
         return await acts[what]()
 
     async def _submit(self, actor: Actor, number: int, session: Session) -> Turn:
-        await self._desk.submit(actor.login, number)
-        return _said(session, told("chat", "submitted", number=number))
+        plan = await self._desk.submit(actor.login, number)
+        return _said(session, told("chat", "submitted", number=number, told=plan.told))
 
     async def _cancel(self, actor: Actor, number: int, session: Session) -> Turn:
         await self._control.cancel(actor.login, number)
@@ -191,15 +195,15 @@ class ChatDesk:
         head = told(
             "chat", "look", number=number, author=row["author"], state=told("announcement_states", row["state"])
         )
-        urgent = [told("chat", "urgent", reason=row["urgent_reason"])] if row["urgent_reason"] else []
-        lines = [head, *urgent, "", reviewed.plan.text, "", *_forecast(reviewed.plan)]
-        return _said(session, "\n".join(lines), buttons)
+        plan = reviewed.plan
+        sheet = self._desk.sheet(plan.wish, plan.text, reviewed.seen)
+        return _said(session, "\n".join([head, "", *sheet, *plan.problems, *plan.notes]), buttons)
 
     async def _approve(self, actor: Actor, number: int, version: str, session: Session) -> Turn:
         if len(version) < VERSION:
             return await self._look(actor, number, session)
-        await self._desk.approve(actor.login, number, version=version)
-        return _said(session, told("chat", "approved", number=number))
+        heard = await self._desk.approve(actor.login, number, version=version)
+        return _said(session, told("chat", "approved", number=number, told=heard))
 
     async def _send(self, actor: Actor, number: int, session: Session) -> Turn:
         problem = await self._control.send(actor.login, number)

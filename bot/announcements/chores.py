@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.announcements.hours import is_quiet
 from bot.announcements.lanes import Lane, Lanes
 from bot.announcements.lifecycle import Action, before
+from bot.announcements.moves import move
 from bot.announcements.rows import AWAITS_VISIT, IS_QUEUED, IS_SENDING, ended_of, tell, told_of
 from bot.announcements.states import ACTIVE, BEGUN, AnnouncementState, DeliveryState, Reason
 from bot.announcements.tables import announcement, delivery
@@ -64,11 +65,8 @@ class Chores(Lanes):
             ids = (await connection.execute(query)).scalars().all()
         if ids:
             async with self.database.write() as connection:
-                await connection.execute(
-                    update(announcement)
-                    .where(announcement.c.id.in_(ids), announcement.c.state.in_(before(Action.FALL_ASLEEP)))
-                    .values(state=AnnouncementState.WAITING)
-                )
+                for announcement_id in ids:
+                    await move(connection, announcement_id, Action.FALL_ASLEEP, now)
 
     async def close_finished(self) -> list[int]:
         """Close every announcement of which nothing is left to send: only if its final states sum to its audience."""
@@ -92,16 +90,8 @@ class Chores(Lanes):
             .scalar_subquery()
         )
         async with self.database.write() as connection:
-            done = await connection.execute(
-                update(announcement)
-                .where(
-                    announcement.c.id == announcement_id,
-                    announcement.c.state.in_(before(Action.CLOSE)),
-                    announcement.c.audience == final,
-                )
-                .values(state=AnnouncementState.CLOSED, closed_at=now)
-            )
-            if done.rowcount == 0:
+            summed = announcement.c.audience == final
+            if not await move(connection, announcement_id, Action.CLOSE, now, only=summed, closed_at=now):
                 return False
             # Only now is it sure that these are not sent after all.
             aside = told_of().where(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from bot.announcements.places import PLACES, filled, names_office, personal_problems, unknown_places
 from bot.announcements.templates import Template, templates_of
@@ -13,7 +13,7 @@ from bot.announcements.texts import told
 from bot.conversation.categories import CATEGORIES, DEFAULT
 from bot.conversation.model import Attachment
 
-__all__ = ["PLACES", "Content", "Press", "Refused", "Shelf", "filled", "names_office", "personal_problems"]
+__all__ = ["PLACES", "Content", "Press", "Refused", "Shelf", "Stamped", "filled", "names_office", "personal_problems"]
 
 LONGEST: Final = 1500
 """Characters of an officer's text: with heading and footer it fits the smallest of the messengers (Zalo: 2,000)."""
@@ -31,6 +31,14 @@ class Shelf(Protocol):
 
     def find(self, name: str) -> Attachment | None:
         """Return a document by its name (a pack's slug, a picture's); None if there is none or it no longer holds."""
+
+
+@runtime_checkable
+class Stamped(Protocol):
+    """A library that can tell one version of a document from the next."""
+
+    def stamp(self, name: str) -> str:
+        """Return a hash of what a document says; another one as soon as that changes. "" if there is no such document."""
 
 
 class Refused(ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ class Started:
 
     id: int
     sent: bool
+    told: str = field(default="", compare=False)
+    """Who was asked for approval and who could not be, in words."""
 
 
 class Control(Office):
@@ -62,7 +64,9 @@ class Control(Office):
             at = repeat_of(wish.repeat, today=today, urgent=urgent).next_after(now)
             if at is None:
                 raise Refused([told("schedule_problems", "never")])
-        elif at is None or at <= now:
+        elif at is None:
+            raise Refused([told("schedule_problems", "no_moment")])
+        elif at <= now:
             raise Refused([told("schedule_problems", "past")])
         elif wish.urgent_reason is None and is_quiet(at):
             raise Refused([told("schedule_problems", "night")])
@@ -95,25 +99,29 @@ class Control(Office):
         return await self._due.begin(announcement_id)
 
     async def pause(self, login: str, announcement_id: int, reason: str = "") -> None:
-        """Hold it: what has not left stays queued.
+        """Hold it: what has not left stays queued, what is scheduled does not begin.
 
         Raises:
             Refused: they may not.
-            NotAllowed: it is not being sent.
+            NotAllowed: it is neither being sent nor scheduled.
         """
-        await self._simple(login, announcement_id, Action.PAUSE, reason)
+        scheduled = (await self.row(announcement_id))["state"] == AnnouncementState.SCHEDULED
+        await self._simple(login, announcement_id, Action.HOLD if scheduled else Action.PAUSE, reason)
 
     async def resume(self, login: str, announcement_id: int) -> None:
-        """Go on where it was held.
+        """Go on where it was held; what was scheduled keeps its moment, a repeated one its rule.
 
         Raises:
             Refused: they may not, or it is too late.
             NotAllowed: nobody holds it.
         """
         row = await self.row(announcement_id)
+        if row["state"] == AnnouncementState.HELD:
+            await self._simple(login, announcement_id, Action.RELEASE, send_at=self._moment_of(row))
+            return
         expires = aware(row["expires_at"])
         if row["state"] == AnnouncementState.PAUSED and expires is not None and expires <= self.now():
-            raise Refused([told("problems", "too_late")])
+            raise Refused([told("problems", "ended")])
         await self._simple(login, announcement_id, Action.RESUME)
 
     async def cancel(self, login: str, announcement_id: int, reason: str = "") -> None:
@@ -134,6 +142,8 @@ class Control(Office):
             NotAllowed: it has not begun, or was taken back before.
         """
         _, row = await self.of(login, announcement_id, ANNOUNCE)
+        if row["kind"] == "correction":
+            raise Refused([told("problems", "correction")])
         after(AnnouncementState(row["state"]), Action.RECALL)
         reason = must_give(reason, "reason")
         self._corrections.check(reason)
@@ -153,20 +163,21 @@ class Control(Office):
         if key is not None and (known := await self.announcements.by_key(key)) is not None:
             state = (await self.row(known))["state"]
             return Started(known, state not in (AnnouncementState.DRAFT, AnnouncementState.IN_REVIEW))
-        if await self.needs_second_person(actor, plan.unit):
+        if await self.needs_second_person(plan.unit):
             if problems := [*plan.problems, *([] if again or plan.repeated is None else [plan.repeated])]:
                 raise Refused(problems)
             number = await self._desk.draft(login, plan.wish, key=key)
-            await self._desk.submit(login, number)
-            return Started(number, sent=False)
+            asked = await self._desk.submit(login, number)
+            return Started(number, sent=False, told=asked.told)
         number = await self.announcements.start(plan, author=actor.login, key=key, again=again)
         row = await self.row(number)
         async with self.planner.database.write() as connection:
             urgent = row["urgent_reason"] is not None
             note = await self.told_of_urgent(connection, row, actor) if urgent else ""
+            why = told("notices", "by_policy" if await self.rules(plan.unit) else "by_default")
             await note_step(
                 connection, number, Action.SEND, AnnouncementState(row["state"]), self.now(),
-                actor=actor.login, note="; ".join(filter(None, (told("notices", "by_policy"), note))),
+                actor=actor.login, note="; ".join(filter(None, (why, note))),
             )  # fmt: skip
         return Started(number, sent=True)
 
@@ -183,6 +194,22 @@ class Control(Office):
             await connection.execute(
                 upsert(policy).values(unit=unit, **values).on_conflict_do_update(index_elements=["unit"], set_=values)
             )
+
+    def _moment_of(self, row: RowMapping) -> datetime:
+        """Return when a scheduled one begins that was held for a while.
+
+        Raises:
+            Refused: its moment has passed meanwhile, or its rule has none left.
+        """
+        now, at = self.now(), aware(row["send_at"])
+        if row["repeat"] is not None:
+            today, urgent = now.astimezone(ZONE).date(), row["urgent_reason"] is not None
+            at = repeat_of(row["repeat"], today=today, urgent=urgent).next_after(now)
+            if at is None:
+                raise Refused([told("schedule_problems", "never")])
+        elif at is None or at <= now:
+            raise Refused([told("schedule_problems", "passed", id=row["id"])])
+        return at
 
     async def _simple(
         self, login: str, announcement_id: int, action: Action, reason: str = "", **values: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -13,20 +13,24 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.announcements.audience import Audience, audience_of
 from bot.announcements.audience import problems_of as audience_problems
 from bot.announcements.content import Refused, personal_problems, reason_problems
-from bot.announcements.forecast import grew
+from bot.announcements.forecast import other_than
 from bot.announcements.lifecycle import Action, after
 from bot.announcements.moves import move, note_step
 from bot.announcements.office import Office, must_give
 from bot.announcements.people import ANNOUNCE, APPROVE, SEE, Actor
-from bot.announcements.planning import Plan, Wish, wish_of
+from bot.announcements.planning import Plan, Wish, behind_of, wish_of
 from bot.announcements.service import row_of
+from bot.announcements.sheet import sheet_of
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement, saved_audience
 from bot.announcements.texts import say, told
 from bot.conversation.model import Button
+from bot.messages import Channels, Outcome
 from content.places import slug_of, within
 
 LONGEST_TITLE: Final = 120
+VERSION: Final = 12
+"""Characters of a version that are enough to name it: no other one begins so."""
 _NO_APPROVAL: Final[Mapping[str, Any]] = MappingProxyType(
     {"approver": None, "approved_at": None, "approved_hash": None}
 )
@@ -38,6 +42,11 @@ class Reviewed:
 
     row: RowMapping
     plan: Plan
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What the approver is shown beside the wish: as it was when somebody asked for approval; of a draft, as it is now."""
+        return self.plan.seen if self.row["forecast"] is None else dict(self.row["forecast"])
 
     @property
     def version(self) -> str:
@@ -94,7 +103,7 @@ class Desk(Office):
         )
 
     async def submit(self, login: str, announcement_id: int) -> Plan:
-        """Ask for approval; those who may give it are told.
+        """Ask for approval; those who may give it are told. The plan's `told` says who could be.
 
         Raises:
             Refused: they may not, or something speaks against it.
@@ -113,13 +122,13 @@ class Desk(Office):
                 actor=login,
                 note=note,
                 submitted_at=self.now(),
-                forecast=plan.forecast.as_json(),
+                forecast=plan.seen,
                 problem=None,
                 **_NO_APPROVAL,
             )
             if not moved:
                 raise await self.refuse_move(announcement_id, Action.SUBMIT)
-        return plan
+        return replace(plan, told=note)
 
     async def review(self, login: str, announcement_id: int, action: str = APPROVE) -> Reviewed:
         """Return what there is to approve.
@@ -130,8 +139,8 @@ class Desk(Office):
         _, row = await self.of(login, announcement_id, action)
         return Reviewed(row, await self.planner.plan(wish_of(row)))
 
-    async def approve(self, login: str, announcement_id: int, *, version: str | None = None, note: str = "") -> None:
-        """Say yes to exactly what there is now: content, audience and forecast.
+    async def approve(self, login: str, announcement_id: int, *, version: str | None = None, note: str = "") -> str:
+        """Say yes to exactly what there is now: content, audience and forecast; return who was told of it, in words.
 
         Args:
             version: what the approver saw; if it has changed since, they have to look again.
@@ -145,29 +154,27 @@ class Desk(Office):
         if login in row["writers"]:
             raise Refused([told("officer_problems", "own", name=actor.name)])
         wish, seen = wish_of(row), row["forecast"] or {}
-        if version is not None and not wish.digest(seen).startswith(version):
+        if version is not None and not (len(version) >= VERSION and wish.digest(seen).startswith(version)):
             raise Refused([told("problems", "changed")])
         plan = await self._sound(wish)
-        if grew(seen, plan.audience):
-            async with self.planner.database.write() as connection:
-                await connection.execute(
-                    update(announcement)
-                    .where(announcement.c.id == announcement_id, announcement.c.state == AnnouncementState.IN_REVIEW)
-                    .values(forecast=plan.forecast.as_json())
-                )
-            raise Refused([told("problems", "grew", forecast=plan.forecast.in_words())])
+        if plan.behind != behind_of(seen):
+            await self._look_again(announcement_id, plan)
+            raise Refused([told("problems", "changed")])
+        if (how := other_than(seen, plan.forecast)) is not None:
+            await self._look_again(announcement_id, plan)
+            raise Refused([told("problems", how, forecast=plan.forecast.in_words())])
         async with self.planner.database.write() as connection:
-            if wish.urgent_reason is not None:
-                note = "; ".join(filter(None, (note, await self.told_of_urgent(connection, row, actor))))
             go = (Button(say("send_button"), f"w:send:{announcement_id}"),)
-            await self.tell_author(connection, row, "approved", go, name=actor.name)
+            heard = await self.tell_author(connection, row, "approved", go, name=actor.name)
+            if wish.urgent_reason is not None:
+                heard = "; ".join(filter(None, (heard, await self.told_of_urgent(connection, row, actor))))
             moved = await move(
                 connection,
                 announcement_id,
                 Action.APPROVE,
                 self.now(),
                 actor=login,
-                note=note,
+                note="; ".join(filter(None, (note, heard))),
                 approver=login,
                 approved_at=self.now(),
                 approved_hash=wish.digest(seen),
@@ -175,9 +182,13 @@ class Desk(Office):
             )
             if not moved:
                 raise await self.refuse_move(announcement_id, Action.APPROVE)
+        return heard
 
-    async def send_back(self, login: str, announcement_id: int, reason: str) -> None:
+    async def send_back(self, login: str, announcement_id: int, reason: str) -> str:
         """Return it to its author, who is told why; also what was approved or scheduled, as long as it has not begun.
+
+        Returns:
+            Whether the author was told, in words.
 
         Raises:
             Refused: they may not, or give no reason.
@@ -187,14 +198,30 @@ class Desk(Office):
         after(AnnouncementState(row["state"]), Action.RETURN)
         reason = must_give(reason, "reason")
         async with self.planner.database.write() as connection:
+            heard = await self.tell_author(connection, row, "returned", name=actor.name, reason=reason)
             moved = await move(
-                connection, announcement_id, Action.RETURN, self.now(), actor=login, note=reason, send_at=None,
-                **_NO_APPROVAL,
+                connection, announcement_id, Action.RETURN, self.now(), actor=login, note=f"{reason} ({heard})",
+                send_at=None, **_NO_APPROVAL,
             )  # fmt: skip
-            if moved:
-                await self.tell_author(connection, row, "returned", name=actor.name, reason=reason)
-        if not moved:
-            raise await self.refuse_move(announcement_id, Action.RETURN)
+            if not moved:
+                raise await self.refuse_move(announcement_id, Action.RETURN)
+        return heard
+
+    def sheet(self, wish: Wish, text: str, seen: Mapping[str, Any] | None) -> list[str]:
+        """Return everything that a yes binds, as lines (`bot.announcements.sheet`)."""
+        planner = self.planner
+        return sheet_of(wish, text, seen, places=self.places, shelf=planner.composer.shelf, clock=planner.clock)
+
+    async def trial(self, login: str, plan: Plan, conversation_id: int, channels: Channels) -> Outcome:
+        """Send a plan's message, marked as a trial, to an officer's own conversation: nobody else gets what nobody approved.
+
+        Raises:
+            Refused: they may not write for the unit, no officer linked this conversation, or something speaks against the plan.
+        """
+        await self.actor(login, ANNOUNCE, plan.unit)
+        if await self.officers.of_conversation(conversation_id) is None:
+            raise Refused([told("test_problems", "citizen", id=conversation_id)])
+        return await self.announcements.trial(plan, conversation_id, channels)
 
     async def save_audience(self, login: str, unit: str, title: str, audience: Audience) -> str:
         """Keep a question under a name of its unit; return the name. The same title again replaces it.
@@ -248,6 +275,15 @@ class Desk(Office):
         if problems:
             raise Refused(list(dict.fromkeys(problems)))
         return writer
+
+    async def _look_again(self, announcement_id: int, plan: Plan) -> None:
+        """Keep what there is to see now, so that the next yes is to that."""
+        async with self.planner.database.write() as connection:
+            await connection.execute(
+                update(announcement)
+                .where(announcement.c.id == announcement_id, announcement.c.state == AnnouncementState.IN_REVIEW)
+                .values(forecast=plan.seen)
+            )
 
     async def _sound(self, wish: Wish) -> Plan:
         plan = await self.planner.plan(wish)

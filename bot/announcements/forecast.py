@@ -28,6 +28,10 @@ GROWTH_LEAST: Final = 20
 """… and by more than so many people is another audience: somebody has to say yes again."""
 
 
+SHRINKAGE: Final = 0.25
+"""An audience that lost more than this share is another one, too: most often something is wrong with an account or a question."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Citizens who would get it through one channel account, and how long that takes at the account's rate.
@@ -76,6 +80,18 @@ class Forecast:
             "unreachable": dict(sorted(self.unreachable.items())),
         }
 
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Forecast:
+        """Return what was stored; how long it takes is not."""
+        reach = (
+            Reach(
+                Lane(*name.split(":", 1)), int(lane["citizens"]), timedelta(), int(lane.get("paid", 0)),
+                int(lane.get("outside", 0)), int(lane.get("templated", 0)), lane.get("price"),
+            )
+            for name, lane in (stored.get("lanes") or {}).items()
+        )  # fmt: skip
+        return cls(tuple(reach), dict(stored.get("unreachable") or {}))
+
     def in_words(self) -> str:
         """Return the forecast as an officer reads it: "Telegram: 1.204 gửi ngay; Zalo OA: 310 trong cửa sổ 48 giờ, …"."""
         return "; ".join(_words(r) for r in self.reach) if self.reach else told("forecast", "nobody")
@@ -88,10 +104,19 @@ class Forecast:
         ]
 
 
-def grew(approved: Mapping[str, Any], now: int) -> bool:
-    """Whether an audience has become another one since it was approved."""
+def other_than(approved: Mapping[str, Any], now: Forecast) -> str | None:
+    """Say how the forecast has become another one since it was approved; None: it is the same, near enough.
+
+    Returns:
+        A key of the catalogue: "grew", "lane" (nobody would get it any more on a channel account), "shrank".
+    """
     before = int(approved.get("audience", 0))
-    return now - before > max(GROWTH_LEAST, math.ceil(before * GROWTH))
+    if now.audience - before > max(GROWTH_LEAST, math.ceil(before * GROWTH)):
+        return "grew"
+    lanes = {str(reach.lane) for reach in now.reach}
+    if any(name not in lanes for name in approved.get("lanes") or {}):
+        return "lane"
+    return "shrank" if before - now.audience > before * SHRINKAGE else None
 
 
 async def forecast(

@@ -39,6 +39,12 @@ class Action(StrEnum):
     """Every recipient has a final state."""
     RUN_OUT = "run_out"
     """The rule of a repeated one has no moment left."""
+    HOLD = "hold"
+    """What is scheduled is not to begin for now. Another act than `PAUSE`, since it leads elsewhere: nothing has begun."""
+    RELEASE = "release"
+    """What was held before it began is scheduled again."""
+    EXPIRE = "expire"
+    """It was too late for some of its recipients after it had begun. Its state does not change by that."""
     ARTICLE = "article"
     """It was broadcast as an article, too. Its state does not change by that."""
 
@@ -69,6 +75,14 @@ MOVES: Final[Mapping[State, Mapping[Action, State]]] = MappingProxyType(
             Action.ASK_AGAIN: State.IN_REVIEW,
             Action.LAPSE: State.CANCELLED,
             Action.RUN_OUT: State.CLOSED,
+            Action.HOLD: State.HELD,
+        },
+        State.HELD: {
+            Action.RELEASE: State.SCHEDULED,
+            Action.SCHEDULE: State.SCHEDULED,
+            Action.REVISE: State.DRAFT,
+            Action.RETURN: State.DRAFT,
+            Action.CANCEL: State.CANCELLED,
         },
         State.WAITING: {
             Action.WAKE: State.SENDING,
@@ -107,16 +121,17 @@ TARGETS: Final[Mapping[Action, State]] = MappingProxyType(
 
 
 class NotAllowed(ValueError):
-    """A move that the table does not have; the sentence names both states."""
+    """A move that the table does not have; the sentence names both states, and says what can be done instead."""
 
     def __init__(self, state: State, action: Action) -> None:
         self.state, self.action = state, action
         self.target = TARGETS[action]
         super().__init__(
-            told("problems", "move",
+            told("problems", "move_same" if state is self.target else "move",
                 action=told("actions", action),
                 state=told("announcement_states", state),
                 target=told("announcement_states", self.target),
+                instead=told("instead", state),
             )
         )  # fmt: skip
 

@@ -91,21 +91,19 @@ class Office:
         """Return the refusal of a move that the state does not allow any more."""
         return NotAllowed(AnnouncementState((await self.row(announcement_id))["state"]), action)
 
-    async def needs_second_person(self, actor: Actor, unit: str) -> bool:
+    async def needs_second_person(self, unit: str) -> bool:
         """Say whether what one officer writes for a unit waits for another one's approval.
 
-        What the unit or the province above it has set decides. Where nobody has set anything, a commune trusts its officer; for
-        the whole province nobody sends alone as soon as there is somebody else who may approve (docs/adr/0012).
+        For the whole province always, whoever there is: it may wait, but nobody reaches everybody alone. For a commune what it or
+        the province above it has set decides; where nobody has set anything, it trusts its officer (docs/adr/0012).
         """
-        province = province_slug(self.places)
+        return unit == province_slug(self.places) or any(await self.rules(unit))
+
+    async def rules(self, unit: str) -> list[bool]:
+        """Return what a unit and the province above it have set: whether a second person is needed. Empty: nobody set anything."""
+        query = select(policy.c.second_person).where(policy.c.unit.in_((unit, province_slug(self.places))))
         async with self.planner.database.read() as connection:
-            rows = await connection.execute(select(policy).where(policy.c.unit.in_((unit, province))))
-            found = {row["unit"]: bool(row["second_person"]) for row in rows.mappings()}
-        if found:
-            return any(found.values()) if unit != province else found[province]
-        if unit != province:
-            return False
-        return any(other.login != actor.login for other in await self.officers.who_may(APPROVE, unit))
+            return [bool(second) for second in (await connection.execute(query)).scalars()]
 
     async def objection(self, row: RowMapping) -> tuple[Action, str] | None:
         """Ask whether its author and its approver may still do what they did."""
@@ -115,7 +113,7 @@ class Office:
         if row["approver"] is not None:
             if row["approver"] in row["writers"] or not await self.officers.may(row["approver"], APPROVE, row["unit"]):
                 return Action.ASK_AGAIN, "approver"
-        elif await self.needs_second_person(author, row["unit"]):
+        elif await self.needs_second_person(row["unit"]):
             return Action.ASK_AGAIN, "approver"
         return None
 
@@ -136,17 +134,20 @@ class Office:
         key: str,
         buttons: tuple[Button, ...] = (),
         **values: object,
-    ) -> None:
-        """Tell an announcement's author something."""
+    ) -> str:
+        """Tell an announcement's author something; return whether they were told, in words."""
         author = await self.officers.find(row["author"])
-        if author is not None:
-            text = told("notices", key, id=row["id"], unit=unit_title(self.places, row["unit"]), **values)
-            await notices.tell(connection, self.officers, [author], text, self.now(), buttons)
+        if author is None:
+            return told("notices", "no_author")
+        text = told("notices", key, id=row["id"], unit=unit_title(self.places, row["unit"]), **values)
+        return await notices.tell(connection, self.officers, [author], text, self.now(), buttons)
 
     async def tell_approvers(self, connection: AsyncConnection, row: RowMapping, actor: Actor, text: str) -> str:
         """Ask those who may approve; return whom, in words."""
         may = await self.officers.who_may(APPROVE, row["unit"])
         people = [p for p in may if p.login not in row["writers"]]
+        if not people:
+            return told("notices", "no_approver")
         heading = told(
             "notices", "review", name=actor.name, unit=unit_title(self.places, row["unit"]), id=row["id"], text=text
         )
@@ -173,7 +174,7 @@ def must_give(note: str, key: str) -> str:
     """
     note = " ".join(note.split())
     if len(note) < 3:
-        raise Refused([told("officer_problems", key)])
+        raise Refused([told("officer_problems", f"{key}_short" if note else key)])
     return note
 
 

@@ -18,7 +18,7 @@ from bot.announcements import content as contents
 from bot.announcements import templates
 from bot.announcements.audience import Audience, audience_of, of_unit
 from bot.announcements.compose import Composer, Message
-from bot.announcements.content import Content, plain_content, reason_problems
+from bot.announcements.content import Content, Stamped, plain_content, reason_problems
 from bot.announcements.forecast import Forecast, Reach, forecast
 from bot.announcements.hours import is_quiet, next_morning
 from bot.announcements.lanes import Lane
@@ -26,7 +26,7 @@ from bot.announcements.rates import RATES, Rate
 from bot.announcements.reading import in_words
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement, saved_audience
-from bot.announcements.texts import told
+from bot.announcements.texts import grouped, told
 from bot.clock import ZONE, Clock
 from bot.storage.database import Database, aware
 from bot.storage.tables import conversation
@@ -53,7 +53,7 @@ class Wish:
     expires_at: datetime | None = None
 
     def digest(self, seen: Mapping[str, Any]) -> str:
-        """Return what an approval binds: everything above, and the forecast that the approver saw."""
+        """Return what an approval binds: everything above, and what the approver saw of it (`Plan.seen`)."""
         bound = {
             "unit": self.unit,
             "content": self.content.as_json(),
@@ -83,6 +83,16 @@ class Plan:
     notes: tuple[str, ...] = ()
     repeated: str | None = None
     """The same was sent to the same unit lately: when, in a sentence."""
+    saved: Mapping[str, Audience] = field(default_factory=dict)
+    """What the saved audiences that it leaves out ask for now, by name."""
+    whom: str = ""
+    """The audience in words; "" where it cannot be asked for."""
+    counted: bool = False
+    """Whether it was asked how many citizens there are."""
+    told: str = ""
+    """Who was asked for approval and who could not be, in words, once it was submitted."""
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    """The version of each document, where the library can tell."""
 
     @property
     def audience(self) -> int:
@@ -98,6 +108,16 @@ class Plan:
     def unreachable(self) -> Mapping[str, int]:
         """How many citizens of the audience it cannot reach, by reason (keys of the catalogue)."""
         return self.forecast.unreachable
+
+    @property
+    def behind(self) -> dict[str, Any]:
+        """What stands behind the names in the wish. It can change without the wish, so a yes binds it too."""
+        return _behind({name: query.as_json() for name, query in self.saved.items()}, self.stamps)
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What an approver is shown beside the wish, for storage and for the approval's hash."""
+        return self.forecast.as_json() | self.behind
 
     @property
     def digest(self) -> str:
@@ -163,35 +183,50 @@ class Planner:
         )
         problems += templates.problems_of(wish.content.templates, self.accounts)
         problems += reason_problems(wish.urgent_reason)
-        known = bool(within(self.places, wish.unit))
+        known, misasked = bool(within(self.places, wish.unit)), []
         if not known:
             problems.append(self._unknown_unit(wish.unit))
         else:
-            problems += audiences.problems_of(
+            misasked = audiences.problems_of(
                 wish.audience, wish.unit, places=self.places, topics=self.topics, channels=self.channels
             )
+            problems += misasked
         if wish.expires_at is not None and wish.expires_at <= now:
             problems.append(told("problems", "too_late"))
         text, urgent = wish.content.text, wish.urgent_reason is not None
         whole = self.composer.whole(wish.unit, text, urgent=urgent) if text.strip() and known else ""
         wards = wish.audience.wards(self.places) if known else ()
         plan = Plan(wish.unit, name, whole, wish.urgent_reason, wards, wish)
+        plan = replace(plan, stamps=self._stamps(wish.content))
         before = None
-        if wards:
+        # How many citizens another unit has, or anybody by a question that cannot be, is nothing to be told.
+        if wards and not misasked:
+            plan = replace(plan, whom=audiences.audience_in_words(wish.audience, self.places))
             async with self.database.read() as connection:
                 saved, unknown = await self.saved(connection, wish)
                 problems += unknown
+                plan = replace(plan, saved=saved)
                 if not unknown:
-                    plan = replace(plan, forecast=await self.count(connection, wish, saved))
+                    plan = replace(plan, counted=True, forecast=await self.count(connection, wish, saved))
                     before = await self._sent_before(connection, plan, now)
-            if not unknown and not plan.audience:
-                problems.append(told("problems", "nobody", unit=name))
+                    if not plan.audience:
+                        problems.append(await self._nobody(connection, wish))
         if whole:
             problems += self._length_problems(plan)
         repeated = None
         if before is not None:
             repeated = told("notes", "repeated", unit=name, when=f"{before.astimezone(ZONE):%H:%M %d/%m/%Y}")
         return replace(plan, problems=tuple(problems), notes=tuple(_notes_of(plan, now)), repeated=repeated)
+
+    async def _nobody(self, connection: AsyncConnection, wish: Wish) -> str:
+        """Say why there is nobody: nobody subscribed there, or nobody of whom the question asks."""
+        asked = wish.audience
+        units = audiences.units_in_words(asked.units, self.places)
+        all_there = Audience(asked.units, asked.without_units)
+        there = await self.count(connection, replace(wish, audience=all_there), {})
+        if there.audience:
+            return told("problems", "nobody_fits", unit=units, number=grouped(there.audience))
+        return told("problems", "nobody_wants" if "muted" in there.unreachable else "nobody", unit=units)
 
     async def count(self, connection: AsyncConnection, wish: Wish, saved: Mapping[str, Audience]) -> Forecast:
         """Return whom a wish would reach now."""
@@ -217,6 +252,12 @@ class Planner:
         )
         found = {row.name: audience_of(row.query) for row in (await connection.execute(query)).all()}
         return found, [told("audience_problems", "saved", name=n[:64]) for n in names if n not in found]
+
+    def _stamps(self, content: Content) -> dict[str, str]:
+        shelf = self.composer.shelf
+        if not isinstance(shelf, Stamped):
+            return {}
+        return {name: stamp for name in content.documents if (stamp := shelf.stamp(name))}
 
     def _unknown_unit(self, unit: str) -> str:
         example = next(iter(self.places.wards())).slug
@@ -257,10 +298,26 @@ def wish_of(row: RowMapping) -> Wish:
     )  # fmt: skip
 
 
+def behind_of(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stood behind the names of a wish when somebody looked (`Plan.seen`)."""
+    return _behind(seen.get("saved") or {}, seen.get("documents") or {})
+
+
+def saved_of(seen: Mapping[str, Any]) -> dict[str, Audience]:
+    """Return what the saved audiences that it leaves out asked for when somebody looked."""
+    return {name: audience_of(query) for name, query in (seen.get("saved") or {}).items()}
+
+
 async def exists_conversation(connection: AsyncConnection, conversation_id: int) -> RowMapping | None:
     """Return a conversation, for a trial."""
     query = select(conversation).where(conversation.c.id == conversation_id)
     return (await connection.execute(query)).mappings().one_or_none()
+
+
+def _behind(saved: Mapping[str, Any], stamps: Mapping[str, str]) -> dict[str, Any]:
+    # Nothing behind it, no entry: the hash of what names nothing is what it always was.
+    found = {"saved": dict(sorted(saved.items())), "documents": dict(sorted(stamps.items()))}
+    return {key: value for key, value in found.items() if value}
 
 
 def _notes_of(plan: Plan, now: datetime) -> list[str]:

@@ -6,12 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, func, select
 
-from bot.announcements.states import FINISHED, AnnouncementState, DeliveryState
+from bot.announcements.states import FINISHED, OPEN, AnnouncementState, DeliveryState
 from bot.announcements.tables import announcement, delivery
 from bot.storage.database import Database, aware
+
+SOON: Final = timedelta(minutes=10)
+"""What is due within this is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,32 @@ async def progress_of(database: Database, condition: ColumnElement[bool], limit:
         )
         for r in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Recipients who had their three announcements of the day; the last of them is told something again at `until`."""
+
+    recipients: int
+    until: datetime
+
+
+async def held_of(database: Database, announcement_id: int, now: datetime) -> Held | None:
+    """Return who is left of an announcement, if nobody but those whom the day's limit holds."""
+    query = select(
+        func.count().label("number"),
+        func.max(delivery.c.due_at, type_=delivery.c.due_at.type).label("until"),
+        func.min(func.coalesce(delivery.c.due_at, now), type_=delivery.c.due_at.type).label("first"),
+        func.max(delivery.c.attempts).label("attempts"),
+        func.max(delivery.c.state).label("state"),
+    ).where(delivery.c.announcement_id == announcement_id, delivery.c.state.in_(OPEN))
+    async with database.read() as connection:
+        left = (await connection.execute(query)).one()
+    until, first = aware(left.until), aware(left.first)
+    # What was tried and is tried again, or waits for a messenger, moves by itself before long.
+    if until is None or first is None or left.attempts or left.state != DeliveryState.QUEUED or first - now < SOON:
+        return None
+    return Held(int(left.number), until)
 
 
 def coded_state(state: str, reason: str | None) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.announcements.office import Office
 from bot.announcements.people import SEE
 from bot.announcements.reading import Progress, progress_of
-from bot.announcements.states import RECEIVED, AnnouncementState, DeliveryState
+from bot.announcements.states import RECEIVED, AnnouncementState, DeliveryState, Reason
 from bot.announcements.tables import announcement, count, delivery
 from bot.announcements.texts import grouped, say, state_in_words, told
 from content.places import unit_title
@@ -211,7 +211,9 @@ def _funnel(progress: Progress) -> tuple[tuple[str, int], ...]:
     for coded, number in progress.counts.items():
         state = coded.partition(":")[0]
         counts[state] = counts.get(state, 0) + number
-    steps = [("audience", progress.audience), ("left", sum(counts.get(state, 0) for state in _LEFT))]
+    # What was too late never left.
+    never = progress.counts.get(f"{DeliveryState.FAILED}:{Reason.EXPIRED}", 0)
+    steps = [("audience", progress.audience), ("left", sum(counts.get(state, 0) for state in _LEFT) - never)]
     for i, state in enumerate(RECEIVED):
         steps.append((state.value, sum(counts.get(s, 0) for s in RECEIVED[i:])))
     return tuple(steps)

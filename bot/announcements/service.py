@@ -22,7 +22,7 @@ from bot.announcements.lifecycle import Action
 from bot.announcements.moves import move
 from bot.announcements.planning import Plan, Planner, exists_conversation
 from bot.announcements.rates import RATES, Rate
-from bot.announcements.reading import Progress, in_words, progress_of
+from bot.announcements.reading import Held, Progress, held_of, in_words, progress_of
 from bot.announcements.rows import Record
 from bot.announcements.states import AnnouncementState
 from bot.announcements.store import Store
@@ -85,7 +85,7 @@ class Announcements:
             raise Refused(problems)
         now = self._clock()
         waits = plan.urgent_reason is None and is_quiet(now)
-        seen = plan.forecast.as_json()
+        seen = plan.seen
         values = row_of(plan, author) | {
             "key": key,
             "approved_at": now,
@@ -99,8 +99,7 @@ class Announcements:
             async with self._database.write() as connection:
                 made = await connection.execute(insert(announcement).values(**values).returning(announcement.c.id))
                 announcement_id = int(made.scalar_one())
-                saved, _ = await self.planner.saved(connection, plan.wish)
-                if not await count_in(connection, self.planner, announcement_id, plan.wish, saved):
+                if not await count_in(connection, self.planner, announcement_id, plan.wish, plan.saved):
                     raise Refused([told("problems", "nobody", unit=plan.unit_name)])
         except IntegrityError:
             # Two callers with one key at the same moment: the other one was first.
@@ -127,9 +126,13 @@ class Announcements:
     async def trial(self, plan: Plan, conversation_id: int, channels: Channels) -> Outcome:
         """Send a plan's message, marked as a trial, to one conversation. Its buttons lead nowhere and count nothing.
 
+        To whom one may be sent is decided by `Desk.trial`.
+
         Raises:
-            Refused: there is no such conversation, it has left, or its account is not of this process.
+            Refused: the plan has problems, there is no such conversation, it has left, or its account is not of this process.
         """
+        if plan.problems:
+            raise Refused(plan.problems)
         async with self._database.read() as connection:
             row = await exists_conversation(connection, conversation_id)
         if row is None:
@@ -157,6 +160,10 @@ class Announcements:
         """Return how one announcement stands; None if there is none of this id."""
         found = await progress_of(self._database, announcement.c.id == announcement_id, 1)
         return found[0] if found else None
+
+    async def held_by_limit(self, announcement_id: int) -> Held | None:
+        """Return who is left of one announcement, if nobody but those who had their three of the day."""
+        return await held_of(self._database, announcement_id, self._clock())
 
     async def recent(self, units: Collection[str] | None = None, limit: int = 50) -> list[Progress]:
         """Return the newest announcements of some units (None: of all), the newest first."""

@@ -17,6 +17,8 @@ class AnnouncementState(StrEnum):
     """A second person said yes to exactly this content, audience and forecast."""
     SCHEDULED = "scheduled"
     """It begins by itself at a moment, once or again and again."""
+    HELD = "held"
+    """Somebody holds what was scheduled; it does not begin."""
     WAITING = "waiting"
     """It has begun; the quiet hours hold it, and it goes on by itself at six."""
     SENDING = "sending"

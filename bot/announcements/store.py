@@ -27,8 +27,9 @@ from bot.announcements import respect
 from bot.announcements.chores import EXPIRES, Chores
 from bot.announcements.compose import Message
 from bot.announcements.lanes import Lane, LaneLost
-from bot.announcements.lifecycle import Action, before
+from bot.announcements.lifecycle import Action
 from bot.announcements.linked import fall_back
+from bot.announcements.moves import move
 from bot.announcements.rows import IS_QUEUED, IS_SENDING, DeliveryEnded, Recipient, Settled, may_leave, tell
 from bot.announcements.states import ACTIVE, AnnouncementState, DeliveryState, Reason
 from bot.announcements.tables import announcement, delivery
@@ -90,10 +91,11 @@ class Store(Chores):
             others = (await connection.execute(lately.where(announcement.c.id != row["id"]))).scalars().all()
         if row["state"] == AnnouncementState.WAITING or row["started_at"] is None:
             async with self.database.write() as connection:
+                await move(connection, row["id"], Action.WAKE, now)
                 await connection.execute(
                     update(announcement)
-                    .where(announcement.c.id == row["id"], announcement.c.state.in_((*before(Action.WAKE), *ACTIVE)))
-                    .values(state=AnnouncementState.SENDING, started_at=func.coalesce(announcement.c.started_at, now))
+                    .where(announcement.c.id == row["id"], announcement.c.state.in_(ACTIVE))
+                    .values(started_at=func.coalesce(announcement.c.started_at, now))
                 )
         correction, message = row["kind"] == "correction", Message.of(row)
         asked = respect.Asked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -78,7 +79,7 @@ detach = click.option("--detach", is_flag=True, help="để máy chủ gửi")
 @click.option("--unit", help="mã xã, phường (phu-thong) hoặc tỉnh")
 @click.option("--text-file", "text_file", type=click.File(encoding="utf-8"), help="tệp nội dung; - là đầu vào chuẩn")
 @officer
-@click.option("--test", "trial", type=int, help="chỉ gửi thử vào một cuộc trò chuyện (số)")
+@click.option("--test", "trial", type=int, help="chỉ gửi thử vào cuộc trò chuyện (số) mà một cán bộ đã nối")
 @click.option("--dry-run", is_flag=True, help="chỉ đếm và cho xem, không gửi")
 @click.option("--urgent", "urgent_reason", help="lý do gửi khẩn, được gửi cả ban đêm")
 @click.option("--key", help="tên riêng của lần gửi: gọi lại cùng tên thì không gửi lần nữa")
@@ -186,12 +187,13 @@ def submit(number: int, officer: str | None) -> None:
 @click.option("--version", help="bản đã xem (lệnh show); khác thì không duyệt")
 @click.option("--note", default="", help="ghi chú")
 def approve(number: int, officer: str | None, version: str | None, note: str) -> None:
-    """Duyệt thông báo người khác viết."""
+    """Duyệt thông báo người khác viết: xem đủ trước, rồi duyệt đúng bản đã xem."""
     from congdanso import officework
 
+    ask = click.confirm if sys.stdin.isatty() else None
     as_officer(
         officer,
-        lambda desk, login: officework.approve(desk, login, number, click.echo, version=version, note=note),
+        lambda desk, login: officework.approve(desk, login, number, click.echo, version=version, note=note, ask=ask),
     )
 
 
@@ -201,7 +203,9 @@ def approve(number: int, officer: str | None, version: str | None, note: str) ->
 @reason
 def return_(number: int, officer: str | None, reason: str) -> None:
     """Trả lại cho người viết."""
-    _act(officer, number, "returned", lambda desk, login: desk.deliveries.desk.send_back(login, number, reason))
+    from congdanso import officework
+
+    as_officer(officer, lambda desk, login: officework.send_back(desk, login, number, reason, click.echo))
 
 
 @announce.command()
@@ -248,7 +252,7 @@ def article(number: int, officer: str | None, account: str) -> None:
 @officer
 @click.option("--reason", default="", help="lý do")
 def pause(number: int, officer: str | None, reason: str) -> None:
-    """Tạm dừng; tin chưa gửi nằm chờ."""
+    """Tạm dừng; tin chưa gửi nằm chờ, thông báo đã đặt lịch chưa bắt đầu."""
     _act(officer, number, "paused", lambda desk, login: desk.deliveries.control.pause(login, number, reason))
 
 
@@ -311,11 +315,10 @@ def show(number: int, officer: str | None, as_json: bool) -> None:
     from congdanso import officework
 
     async def work(desk: Any, login: str) -> None:
-        shown = await desk.deliveries.viewing.show(login, number)
         if as_json:
-            print_json(shown.as_json())
+            print_json((await desk.deliveries.viewing.show(login, number)).as_json())
         else:
-            click.echo("\n".join(officework.lines_of(shown)))
+            await officework.show(desk, login, number, click.echo)
 
     as_officer(officer, work)
 
@@ -329,7 +332,7 @@ def list_(officer: str | None, states: tuple[str, ...], as_json: bool) -> None:
     from congdanso import officework
 
     async def work(desk: Any, login: str) -> None:
-        for found in await desk.deliveries.viewing.listing(login, states=states):
+        for found in await officework.listing(desk, login, states):
             if as_json:
                 print_json({"id": found.id, "unit": found.unit, "state": found.state, "counts": dict(found.counts)})
             else:
@@ -366,10 +369,12 @@ def report(number: int, officer: str | None, as_json: bool, xlsx: Path | None) -
 def policy(officer: str | None, unit: str, second_person: bool) -> None:
     """Đặt quy định: thông báo của đơn vị có cần người thứ hai duyệt không."""
     from bot.announcements.texts import say
+    from content.places import province_slug
 
     async def work(desk: Any, login: str) -> None:
         await desk.deliveries.control.set_policy(login, unit, second_person=second_person)
-        what = say("policy_second" if second_person else "policy_one")
+        one = "policy_one_province" if unit == province_slug(desk.places) else "policy_one"
+        what = say("policy_second" if second_person else one)
         click.echo(say("policy_set", unit=unit, what=what))
 
     as_officer(officer, work)

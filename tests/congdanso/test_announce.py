@@ -21,6 +21,8 @@ from bot.announcements.tables import delivery
 from bot.conversation.model import Session
 from bot.storage.database import Database
 from bot.storage.tables import conversation, outbox
+from console.tables import officer as account
+from console.tables import officer_chat
 from content.places import load_places
 from tests.emulators.server import serve
 from tests.emulators.telegram import TOKEN, Fault, TelegramEmulator
@@ -215,6 +217,12 @@ async def test_a_trial_goes_to_one_conversation_only(
     async with database.read() as connection:
         query = select(conversation.c.id, conversation.c.chat).where(conversation.c.channel == "telegram").limit(1)
         number, chat = (await connection.execute(query)).one()
+    code, _, err = installation.run(*announce("--test", str(number)))
+    assert (code, "không phải của cán bộ nào" in err, installation.telegram.sent) == (1, True, []), "a citizen's"
+    async with database.write() as connection:
+        officer_id = await connection.scalar(select(account.c.id).where(account.c.login == officer))
+        linked = {"officer_id": officer_id, "conversation_id": number, "linked_at": datetime.now(UTC)}
+        await connection.execute(insert(officer_chat).values(**linked))
     code, _, err = installation.run(*announce("--test", str(number)))
     assert code == 0, err
     assert [s.chat for s in installation.telegram.sent] == [chat]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,13 @@ def test_the_whole_way_by_steps(run: Run) -> None:
     sent = announce(run, "send", number)
     assert sent.exit_code == 0, sent.output
     assert "chờ người dân mở trang" in sent.output
+    assert f"Thông báo số {number} đang được gửi." in sent.output
     shown = json.loads(announce(run, "show", number, "--json").output)
     assert (shown["state"], shown["counts"], shown["approver"]) == ("closed", {"waiting_for_visit": 3}, "tran-van-minh")
-    assert [s["action"] for s in shown["steps"]] == ["revise", "submit", "approve", "send", "begin"]
-    assert "Lịch sử:" in announce(run, "show", number).output
+    assert [s["action"] for s in shown["steps"]] == ["revise", "submit", "approve", "send", "begin", "close"]
+    lines = announce(run, "show", number).output
+    for line in ("Lịch sử:", "[Xem lịch]: mở https://a.vn/lich", "KHẨN, gửi cả ban đêm: dịch lan nhanh"):
+        assert line in lines
     recalled = announce(run, "recall", number, "--reason", "Nhầm ngày khám")
     assert recalled.exit_code == 0, recalled.output
     shown = json.loads(announce(run, "show", number, "--json").output)
@@ -104,13 +107,21 @@ def test_returning_revising_scheduling_and_cancelling(run: Run) -> None:
     revised = announce(run, "revise", number, "--unit", "phu-thong", "--text-file", "-", text="Ngày đúng là 29/11.")
     assert revised.exit_code == 0, revised.output
     announce(run, "submit", number)
-    announce(run, "approve", number, by="tran-van-minh")
+    looked = announce(run, "approve", number, by="tran-van-minh")
+    assert looked.exit_code == 1, "nobody says yes to what they have not seen"
+    assert "Ngày đúng là 29/11." in looked.output
+    assert "Người nhận: Xã Phủ Thông" in looked.output
+    version = looked.output.rsplit("--version ", 1)[1].split()[0]
+    short = announce(run, "approve", number, "--version", version[:3], by="tran-van-minh")
+    assert (short.exit_code, "đã thay đổi so với bản đã xem" in short.output) == (1, True)
+    assert announce(run, "approve", number, "--version", version, by="tran-van-minh").exit_code == 0
     assert announce(run, "schedule", number, "--at", "2020-01-01 08:00").exit_code == 1
     later = announce(run, "schedule", number, "--at", "2036-12-01 08:00")
     assert "08:00 01/12/2036" in later.output
     assert f"{number}\tphu-thong\tđã đặt lịch" in announce(run, "list").output
-    paused = announce(run, "pause", number)
-    assert (paused.exit_code, '"đã đặt lịch"' in paused.output, '"đang tạm dừng"' in paused.output) == (1, True, True)
+    assert announce(run, "pause", number).exit_code == 0
+    assert f"{number}\tphu-thong\tđang tạm dừng, chưa bắt đầu" in announce(run, "list", "--state", "held").output
+    assert announce(run, "resume", number).exit_code == 0
     assert announce(run, "cancel", number).exit_code == 0
     assert json.loads(announce(run, "list", "--state", "cancelled", "--json").output)["id"] == int(number)
 
@@ -152,6 +163,7 @@ def test_previews_and_trials(run: Run) -> None:
         (("--unit", "phu-thong"), "Cần --unit và --text-file"),
         (("show", "99", "--as", "nguyen-thi-lan"), "Không có thông báo số 99"),
         (("submit", "1"), "--as"),
+        (("list", "--state", "abc", "--as", "nguyen-thi-lan"), 'Không có bước "abc". Chọn trong: draft, in_review'),
         (("list", "--as", "khong-ai"), "Không có cán bộ"),
         (
             ("draft", "--unit", "phu-thong", "--text-file", "-", "--as", "nguyen-thi-lan", "--repeat", "day@23:00"),
@@ -198,3 +210,16 @@ def test_an_article_needs_an_account_of_the_unit_and_a_yes(run: Run) -> None:
     assert (refused.exit_code, "chỉ phát bài viết của thông báo đã duyệt" in refused.output) == (1, True), (
         refused.output
     )
+
+
+def test_the_command_ends_when_only_the_days_limit_holds_somebody(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait until the next day, with nothing on the screen that says so."""
+    real = datetime.now(UTC)
+    shift = real.replace(hour=2, minute=0) + timedelta(days=1) - real  # nine in the morning in Vietnam
+    monkeypatch.setattr("congdanso.announcing.utc_now", lambda: datetime.now(UTC) + shift)
+    for text in ("Tin một.", "Tin hai.", "Tin ba."):
+        sent = announce(run, "--unit", "phu-thong", "--text-file", "-", text=text)
+        assert "đã xong" in sent.output, sent.output
+    held = announce(run, "--unit", "phu-thong", "--text-file", "-", text="Tin bốn.")
+    assert held.exit_code == 0, held.output
+    assert "Còn 3 người đã nhận ba thông báo trong ngày; tin của họ chờ đến 09:0" in held.output, held.output

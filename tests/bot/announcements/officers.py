@@ -55,4 +55,4 @@ class Staff:
         return self.chats.get(login)
 
     async def of_conversation(self, conversation_id: int) -> Actor | None:
-        return next((self.people[login] for login, chat in self.chats.items() if chat == conversation_id), None)
+        return next((self.people.get(login) for login, chat in self.chats.items() if chat == conversation_id), None)

@@ -147,8 +147,9 @@ async def test_cancelling_keeps_back_what_has_not_left(village: Village) -> None
 
 async def test_a_trial_reaches_one_conversation_and_says_that_it_is_one(village: Village) -> None:
     [officer] = await village.settle("phu-thong", 1)
+    village.staff.chats[village.minh] = officer
     channel = FakeChannel()
-    outcome = await village.announcements.trial(await village.plan(), officer, channel.channels())
+    outcome = await village.desk.trial(village.lan, await village.plan(), officer, channel.channels())
     assert isinstance(outcome, Sent)
     [(chat, text)] = channel.sent
     assert chat == "phu-thong-1"
@@ -164,6 +165,26 @@ async def test_a_trial_on_the_web_is_laid_ready(village: Village) -> None:
     async with village.database.read() as connection:
         rows = (await connection.execute(select(outbox.c.state, outbox.c.reply))).all()
     assert [(r.state, r.reply["text"][:12]) for r in rows] == [("queued", "(Tin gửi thử")]
+
+
+async def test_a_trial_goes_to_officers_only(village: Village) -> None:
+    """Nobody approved it yet, so no citizen may get it; and what may not be sent at all is not tried either."""
+    citizen, phone = await village.settle("phu-thong", 2)
+    village.staff.chats[village.lan] = phone
+    channel, plan = FakeChannel(), await village.plan()
+    with pytest.raises(Refused, match="không phải của cán bộ nào"):
+        await village.desk.trial(village.lan, plan, citizen, channel.channels())
+    secret = await village.plan(text="Gọi ông Ba 0912 345 678")
+    with pytest.raises(Refused, match="số điện thoại"):
+        await village.desk.trial(village.lan, secret, phone, channel.channels())
+    for login in (village.staff.hire("vien", "viewer"), village.staff.hire("tu", "admin", "duc-xuan")):
+        with pytest.raises(Refused, match="không được gửi thông báo"):
+            await village.desk.trial(login, plan, phone, channel.channels())
+    village.staff.dismiss(village.lan)
+    village.staff.chats.pop(village.lan)
+    with pytest.raises(Refused, match="không phải của cán bộ nào"):
+        await village.desk.trial(village.minh, plan, phone, channel.channels())
+    assert channel.sent == []
 
 
 async def test_a_trial_to_nobody_is_refused(village: Village) -> None:

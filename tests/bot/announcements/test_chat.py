@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
+from bot.announcements.audience import Audience
 from bot.announcements.chat import ChatDesk
+from bot.announcements.content import Press
+from bot.announcements.lanes import Lane
 from bot.announcements.states import AnnouncementState as State
+from bot.clock import ZONE
 from bot.conversation.model import Pending, Reply, Said, Session, Turn
 from tests.bot.announcements.conftest import Village
 from tests.builders import FakeChannel
@@ -122,6 +127,53 @@ async def test_what_changed_after_the_look_is_not_approved(village: Village, pho
     assert await village.state(number) is State.IN_REVIEW
 
 
+async def test_the_approver_is_shown_everything_that_a_yes_binds(village: Village, phones: tuple[Phone, Phone]) -> None:
+    """What somebody says yes to without having seen it, they did not say yes to."""
+    _, minh = phones
+    await village.settle("phu-thong", 1, channel="web")
+    await village.desk.save_audience(village.lan, "phu-thong", "Web", Audience(("phu-thong",), channels=("web",)))
+    wish = village.wish(
+        "Mai {xa} họp thôn.",
+        category="tap-huan",
+        bodies={"web": "Lời riêng cho trang."},
+        buttons=(Press("link", "Xem lịch", "https://a.vn/lich?so=1"), Press("ask", "", "tam-tru"), Press("read")),
+        documents=("vneid",),
+        audience=Audience(("phu-thong",), without_channels=("zalo-oa",), not_contacted_days=3, without_saved=("web",)),
+        urgent_reason="lũ lên nhanh",
+        joins=True,
+        expires_at=datetime(2026, 12, 24, 17, 0, tzinfo=ZONE),
+    )
+    village.lanes = (*village.lanes, Lane("zalo-oa", "default"))
+    number = await village.desk.draft(village.lan, wish)
+    await village.desk.submit(village.lan, number)
+    turn = await minh.take(Said(payload=f"w:look:{number}"))
+    assert turn is not None
+    looked = turn.replies[0].text
+    for shown in (
+        "Mai {xa} họp thôn.", "Lời riêng cho trang.", "[Xem lịch]: mở https://a.vn/lich?so=1", "[Hỏi thêm]: hỏi về chủ đề tam-tru",
+        "[Đã đọc]", "Tờ rơi VNeID", "Người nhận: Xã Phủ Thông; trừ Zalo OA; chưa nhận thông báo nào trong 3 ngày qua",
+        'Danh sách đã lưu "web": Xã Phủ Thông; chỉ trên Trang web', "tập huấn", "KHẨN, gửi cả ban đêm: lũ lên nhanh",
+        "quá 17:00 24/12/2026", "đăng ký trong lúc đang gửi", "Dự báo: Telegram: 3 gửi ngay",
+    ):  # fmt: skip
+        assert shown.lower() in looked.lower(), (shown, looked)
+
+
+async def test_who_was_told_is_said_and_nothing_else(village: Village, phones: tuple[Phone, Phone]) -> None:
+    lan, minh = phones
+    number, preview = await drafted(lan)
+    assert "đã báo Tran Van Minh" in (await lan.presses(preview, "Trình duyệt")).text
+    looked = await minh.presses(Reply("", await buttons_of(village, minh.conversation)), "Xem đủ")
+    village.staff.chats.pop(village.lan)
+    assert "chưa báo được Nguyen Thi Lan" in (await minh.presses(looked, "Duyệt bản này")).text
+    steps = (await village.viewing.show(village.lan, number)).steps
+    assert "chưa báo được Nguyen Thi Lan" in str(steps[-1].note)
+    village.staff.chats[village.lan] = lan.conversation
+    number, preview = await drafted(lan, "Tin khác.")
+    for login in (village.minh, village.binh):
+        village.staff.roles[login] = "officer"
+    assert "chưa có ai duyệt được" in (await lan.presses(preview, "Trình duyệt")).text
+
+
 async def test_the_author_cannot_approve_here_either(village: Village, phones: tuple[Phone, Phone]) -> None:
     _, minh = phones
     number, preview = await drafted(minh)
@@ -193,12 +245,16 @@ async def test_a_code_links_and_a_word_cuts_loose(village: Village) -> None:
     assert "gõ nội dung" in (await phone.says("/thongbao")).text
     assert "Đã bỏ nối" in (await phone.says("/botlienket")).text
     assert await phone.take(Said(text="/thongbao")) is None
+    assert "chưa nối" in (await phone.says("/botlienket")).text
+    told = (await phone.says("/thongbao Mai họp thôn lúc 19 giờ")).text
+    assert "/lienket" in told, "who wants to write is told how, and not subscribed"
 
 
 async def test_thoi_and_other_commands_lead_out(village: Village, phones: tuple[Phone, Phone]) -> None:
     lan, _ = phones
-    await lan.says("/thongbao")
-    assert "Đã dừng" in (await lan.says("Thôi")).text
+    for word in ("Thôi", "dừng", "Dừng lại!", "Thôi không gửi nữa"):
+        await lan.says("/thongbao")
+        assert "Đã dừng" in (await lan.says(word)).text
     await lan.says("/thongbao")
     assert await lan.take(Said(text="/trogiup")) is None
     assert await lan.take(Said(text="gọi [số điện thoại]", personal=("phone",))) is None

@@ -11,10 +11,13 @@ from sqlalchemy import update
 
 from bot.announcements.audience import Audience
 from bot.announcements.content import Content, Refused
+from bot.announcements.lanes import Lane
 from bot.announcements.lifecycle import MOVES, TARGETS, Action, NotAllowed, after
+from bot.announcements.report import Reporting
 from bot.announcements.states import AnnouncementState as State
 from bot.announcements.tables import announcement
 from bot.clock import ZONE
+from congdanso.announcing import show_plan
 from tests.bot.announcements.conftest import TEXT, Village
 from tests.builders import FakeChannel
 
@@ -57,6 +60,7 @@ async def test_what_lan_wrote_and_minh_approved_reaches_the_commune(village: Vil
     assert (shown.approver, shown.progress.counts) == (village.minh, {"accepted": 3})
     assert [(s.actor, s.action) for s in shown.steps] == [
         (village.lan, "revise"), (village.lan, "submit"), (village.minh, "approve"), (village.lan, "send"), (None, "begin"),
+        (None, "close"),
     ]  # fmt: skip
 
 
@@ -321,13 +325,168 @@ async def test_a_commune_trusts_its_officer_until_somebody_says_otherwise(villag
     )
 
 
-async def test_nobody_speaks_to_the_whole_province_alone_if_there_is_a_second_person(village: Village) -> None:
+async def test_nobody_speaks_to_the_whole_province_alone(village: Village) -> None:
     await village.settle("phu-thong", 2)
-    plan = await village.plan("thai-nguyen")
-    assert (await village.control.announce(village.binh, plan)).sent, "there is nobody else who could approve it"
-    village.staff.hire("le-thi-hoa", "approver", "thai-nguyen")
+    village.staff.roles[village.minh] = "officer"
+    started = await village.control.announce(village.binh, await village.plan("thai-nguyen"))
+    assert not started.sent, "also where there is nobody else yet: then it waits"
+    assert "chưa có ai duyệt được" in started.told
+    await village.control.set_policy(village.binh, "thai-nguyen", second_person=False)
     plan = await village.plan("thai-nguyen", text="Toàn tỉnh diễn tập.")
     assert not (await village.control.announce(village.binh, plan)).sent
+    await village.desk.approve(village.staff.hire("le-thi-hoa", "approver", "thai-nguyen"), started.id)
+    assert await village.control.send(village.binh, started.id) is None
+
+
+async def test_the_history_says_whether_somebody_set_a_rule(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    notes = []
+    for text in ("Tin một.", "Tin hai."):
+        started = await village.control.announce(village.lan, await village.plan(text=text))
+        notes.append(str((await village.viewing.show(village.lan, started.id)).steps[0].note))
+        await village.control.set_policy(village.binh, "phu-thong", second_person=False)
+    assert "chưa đặt quy định" in notes[0]
+    assert "theo quy định của đơn vị" in notes[1]
+
+
+@pytest.mark.parametrize(("channel", "gone", "problem"), [("telegram", 3, "shrank"), ("web", 1, "lane")])
+async def test_an_audience_that_shrank_or_lost_a_channel_is_another_one(
+    village: Village, channel: str, gone: int, problem: str
+) -> None:
+    people = {
+        "telegram": await village.settle("phu-thong", 9),
+        "web": await village.settle("phu-thong", 1, channel="web"),
+    }
+    number = await village.approved()
+    for person in people[channel][:gone]:
+        await village.change(person, subscribed=False)
+    assert await village.control.send(village.lan, number) == problem
+    assert await village.state(number) is State.IN_REVIEW
+    await village.desk.approve(village.minh, number)
+    for person in people["telegram"][-1:]:
+        await village.change(person, subscribed=False)
+    assert await village.control.send(village.lan, number) is None, "one of many is no other audience"
+
+
+async def test_what_is_scheduled_can_be_held_and_goes_on_at_its_moment(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    number, later = await village.approved(), village.clock() + timedelta(hours=2)
+    await village.control.schedule(village.lan, number, later)
+    await village.control.pause(village.lan, number, "Chờ lịch mới")
+    assert await village.state(number) is State.HELD
+    assert await village.store.close_finished() == []
+    village.clock.pass_(hours=1)
+    await village.control.resume(village.lan, number)
+    assert (await village.viewing.show(village.lan, number)).send_at == later
+    await village.control.pause(village.lan, number)
+    village.clock.pass_(hours=2)
+    assert await village.due.begin_due() == [], "it is held"
+    with pytest.raises(Refused, match="Hãy đặt lịch lại"):
+        await village.control.resume(village.lan, number)
+    await village.control.schedule(village.lan, number, village.clock() + timedelta(hours=1))
+    village.clock.pass_(hours=1)
+    assert await village.due.begin_due() == [number]
+    assert [s.action for s in (await village.viewing.show(village.lan, number)).steps][3:] == [
+        "schedule", "hold", "release", "hold", "schedule", "begin",
+    ]  # fmt: skip
+
+
+async def test_a_repeated_one_that_was_held_goes_on_with_its_next_time(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    number = await village.approved(
+        village.wish(repeat={"every": "day", "at": "9:00", "since": "2026-11-20", "until": "2026-12-20"})
+    )
+    first = await village.control.schedule(village.lan, number)
+    await village.control.pause(village.lan, number)
+    village.clock.now = first + timedelta(days=2, hours=1)
+    assert await village.due.begin_due() == []
+    await village.control.resume(village.lan, number)
+    assert (await village.viewing.show(village.lan, number)).send_at == first + timedelta(days=3)
+
+
+async def test_the_night_stands_in_the_history(village: Village) -> None:
+    village.clock.now = datetime(2026, 11, 22, 21, 30, tzinfo=ZONE)
+    await village.settle("phu-thong", 2)
+    number = await village.announce()
+    village.clock.now = datetime(2026, 11, 22, 22, 30, tzinfo=ZONE)
+    await village.store.fall_asleep()
+    village.clock.now = datetime(2026, 11, 23, 6, 0, 1, tzinfo=ZONE)
+    await village.run(FakeChannel()).work()
+    await village.store.close_finished()
+    steps = (await village.viewing.show(village.lan, number)).steps
+    assert [(s.actor, s.action) for s in steps] == [(None, "fall_asleep"), (None, "wake"), (None, "close")]
+
+
+async def test_of_what_was_too_late_in_the_middle_the_author_hears_once(village: Village) -> None:
+    await village.settle("phu-thong", 3)
+    [chat] = await village.settle("duc-xuan", 1)
+    village.staff.chats[village.lan] = chat
+    number = await village.approved(village.wish(expires_at=village.clock() + timedelta(hours=2)))
+    await village.control.send(village.lan, number)
+    await village.control.pause(village.lan, number)
+    await village.due.work()
+    village.clock.pass_(hours=3)
+    await village.due.work()
+    assert await village.store.expire() == 3
+    await village.store.close_finished()
+    await village.due.work()
+    await village.due.work()
+    [told] = [notice for notice in await village.notices(chat) if "đã quá hạn khi chưa gửi xong" in notice]
+    assert "3 người" in told
+    steps = (await village.viewing.show(village.lan, number)).steps
+    [expired] = [s for s in steps if s.action == "expire"]
+    assert "đã báo Nguyen Thi Lan" in str(expired.note)
+    report = await Reporting(village.announcements, village.staff).report(village.lan, number)
+    assert dict(report.funnel)["left"] == 0, "nothing of it left"
+
+
+async def test_citizens_of_another_unit_are_not_counted(village: Village) -> None:
+    await village.settle("duc-xuan", 7)
+    plan = await village.planner.plan(village.wish(audience=Audience(("duc-xuan",))))
+    assert (plan.audience, plan.counted, plan.whom) == (0, False, "")
+    assert any("không thuộc đơn vị gửi" in problem for problem in plan.problems)
+    lines: list[str] = []
+    show_plan(plan, lines.append)
+    assert not any("Người nhận ở" in line for line in lines)
+
+
+async def test_nobody_is_explained_by_what_it_comes_from(village: Village) -> None:
+    plan = await village.plan()
+    assert any("Chưa có ai ở Xã Phủ Thông đăng ký" in problem for problem in plan.problems)
+    await village.settle("phu-thong", 2)
+    plan = await village.planner.plan(village.wish(audience=Audience(("phu-thong",), channels=("web",))))
+    assert any("Có 2 người đăng ký" in problem and "bớt điều kiện" in problem for problem in plan.problems)
+
+
+async def test_a_refusal_says_what_to_do_next(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    number = await village.desk.draft(village.lan, village.wish())
+    await village.desk.submit(village.lan, number)
+    with pytest.raises(NotAllowed, match='đang ở bước "chờ duyệt" rồi'):
+        await village.desk.submit(village.lan, number)
+    with pytest.raises(Refused, match="Lý do ngắn quá"):
+        await village.desk.send_back(village.minh, number, "ok")
+    await village.desk.approve(village.minh, number)
+    with pytest.raises(Refused, match="Hãy ghi lúc gửi"):
+        await village.control.schedule(village.lan, number)
+
+
+async def test_whom_the_days_limit_holds_is_known(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    channel = FakeChannel()
+    for text in ("Một.", "Hai.", "Ba."):
+        await village.announce(text=text)
+        await village.run(channel, owner=text).work()
+    number = await village.announce(text="Bốn.")
+    assert await village.announcements.held_by_limit(number) is None, "nobody tried yet"
+    lane, store = Lane("telegram", "default"), village.store
+    assert await store.acquire(lane, "one")
+    current = await store.pick(lane)
+    assert current is not None
+    await store.next_ones(lane, "one", current, 10)
+    held = await village.announcements.held_by_limit(number)
+    assert held is not None
+    assert (held.recipients, held.until > village.clock() + timedelta(hours=20)) == (1, True)
 
 
 async def test_a_draft_holds_nobodys_number(village: Village) -> None:

@@ -158,3 +158,15 @@ async def test_a_recall_needs_a_reason_that_citizens_may_read_and_happens_once(v
     await village.control.recall(village.lan, number, "Nhầm ngày")
     with pytest.raises(NotAllowed):
         await village.control.recall(village.lan, number, "Nhầm ngày")
+
+
+async def test_a_correction_is_not_taken_back(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    channel = FakeChannel()
+    number = await sent_to(village, 2, channel)
+    await village.control.recall(village.lan, number, "Nhầm ngày")
+    [correction] = (await village.viewing.show(village.lan, number)).children
+    with pytest.raises(Refused, match="tin đính chính"):
+        await village.control.recall(village.lan, correction, "Nhầm nữa")
+    await village.run(channel, owner="run-2").work()
+    assert len(channel.sent) == 4, "everybody still gets it"
