@@ -20,6 +20,7 @@ from sqlalchemy import Connection, func, select
 from analytics import events
 from bot.announcements import attribution
 from bot.announcements.links import router as links_router
+from bot.announcements.words import Words
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
 from bot.conversation.model import AnnouncementPressed, MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
@@ -140,6 +141,7 @@ class Server:
             record=self.tagging,
             linking=Linking(settings.key()),
             desk=self.deliveries.chat_desk,
+            words=Words(),
         )
         sender = Sender(
             self.database,

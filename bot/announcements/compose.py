@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import RowMapping
 
-from bot.announcements.content import Content, Shelf, content_of, filled
+from bot.announcements.content import Content, Press, Shelf, content_of, filled
 from bot.announcements.templates import CHANNEL as TEMPLATES
 from bot.announcements.texts import say
 from bot.conversation.categories import CATEGORIES, DEFAULT
@@ -111,16 +111,24 @@ class Composer:
             if press.kind == "link":
                 counted = f"{self._public_url}/t/{code}/{number}" if self._public_url and code else press.target
                 buttons.append(Button(press.shown, url=counted))
-            elif press.kind == "ask":
-                buttons.append(Button(press.shown, f"{PRESS}:{code}:ask:{press.target}"))
             else:
-                buttons.append(Button(press.shown, f"{PRESS}:{code}:{press.kind}"))
+                buttons.append(Button(press.shown, _payload(press, code)))
         return buttons
 
 
 def trial_of(reply: Reply) -> Reply:
     """Return a reply as an officer tries it on themselves; never a template: it costs money and cannot say what it is."""
     return replace(reply, text=f"{say('trial')}\n{reply.text}", templates=())
+
+
+def presses(content: Content, code: str) -> list[Button]:
+    """Return what a citizen can press under an announcement besides its links, the ways out last."""
+    under = [Button(p.shown, _payload(p, code)) for p in content.buttons if p.kind != "link"]
+    return [*under, *_ways_out(content.category)]
+
+
+def _payload(press: Press, code: str) -> str:
+    return f"{PRESS}:{code}:ask:{press.target}" if press.kind == "ask" else f"{PRESS}:{code}:{press.kind}"
 
 
 def _stop() -> Button:
