@@ -33,7 +33,7 @@ from bot.announcements.viewing import Preview, Show, Viewing
 from bot.channels.splitting import numbered
 from bot.clock import ZONE, Clock
 from bot.conversation.model import Attachment, Reply
-from bot.messages import Channel, Channels, Outcome, Rejected
+from bot.messages import Channel, Channels, Corrects, Outcome, Rejected, Withdraws
 from bot.questions.desk import QuestionEnded, Questions
 from bot.storage.database import Database
 from congdanso.builders import process_name
@@ -92,11 +92,15 @@ class WithoutCourtesies:
 
     async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
         """Put other words in the place of a message."""
-        from bot.messages import Corrects
-
         if not isinstance(self._channel, Corrects):
             return Rejected("this channel cannot")
         return await self._channel.correct(chat, external_id, reply)
+
+    async def withdraw(self, chat: str, external_ids: Sequence[str]) -> Outcome:
+        """Take messages away."""
+        if not isinstance(self._channel, Withdraws):
+            return Rejected("this channel cannot")
+        return await self._channel.withdraw(chat, external_ids)
 
 
 class PackShelf:
