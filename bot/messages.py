@@ -172,6 +172,8 @@ class Capabilities:
     buttons: bool
     files: bool = False
     edits: bool = False
+    pays: bool = False
+    """Whether it may send what costs the agency money."""
 
 
 class Channel(Protocol):

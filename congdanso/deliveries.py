@@ -172,6 +172,20 @@ class Lanes(Collection[Lane]):
         return isinstance(lane, Lane) and (lane.channel, lane.account) in self._channels.present()
 
 
+class PayingLanes(Lanes):
+    """Those of them that may send what costs money."""
+
+    def __iter__(self) -> Iterator[Lane]:
+        return (lane for lane in super().__iter__() if lane in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, lane: object) -> bool:
+        found = self._channels.get(lane.channel, lane.account) if isinstance(lane, Lane) else None
+        return found is not None and found.capabilities.pays
+
+
 def known_topics() -> frozenset[str]:
     """Return the topics that have an answer; read from their table, which is quicker than the library."""
     expected = read_expected(DATA / "topics.tsv")
@@ -224,6 +238,7 @@ def wire(
         composer=composer,
         topics=known_topics(),
         limits=LIMITS,
+        paying=PayingLanes(channels),
     )
     announcements = Announcements(database, places, clock=clock, accounts=lanes, record=record, planner=planner)
     chats = Chats(database, accounts, clock)

@@ -117,6 +117,7 @@ class Planner:
         accounts: the channel accounts of this process; a live collection, since they come and go.
         topics: slugs of the library.
         limits: characters of a message, by channel.
+        paying: those of the accounts that may send what costs money; live too.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Planner:
         topics: Collection[str] = (),
         rates: Mapping[str, Rate] = RATES,
         limits: Mapping[str, int] = MappingProxyType({}),
+        paying: Collection[Lane] = (),
     ) -> None:
         self.database = database
         self.places = places
@@ -139,6 +141,7 @@ class Planner:
         self.topics = frozenset(topics)
         self._rates = rates
         self._limits = limits
+        self._paying = paying
 
     @property
     def accounts(self) -> frozenset[Lane]:
@@ -205,6 +208,7 @@ class Planner:
             now=self.clock(),
             saved=saved,
             templates=wish.content.templates,
+            paying=self._paying,
         )
 
     async def saved(self, connection: AsyncConnection, wish: Wish) -> tuple[dict[str, Audience], list[str]]:

@@ -190,6 +190,7 @@ async def test_a_saved_audience_can_be_left_out(village: Village) -> None:
 
 async def test_the_forecast_says_by_channel_what_would_become_of_it(village: Village) -> None:
     village.lanes = (*village.lanes, Lane("zalo-oa", "default"))
+    village.paying = (Lane("zalo-oa", "default"),)
     await village.settle("phu-thong", 12)
     await village.settle("phu-thong", 3, channel="web")
     people = await village.settle("phu-thong", 9, channel="zalo-oa")
@@ -202,6 +203,19 @@ async def test_the_forecast_says_by_channel_what_would_become_of_it(village: Vil
     )
     assert plan.unreachable["outside_window"] == 3
     assert any("lâu không nhắn" in reason for reason in plan.forecast.reasons())
+
+
+async def test_an_account_that_pays_nothing_reaches_nobody_after_the_free_hours(village: Village) -> None:
+    village.lanes = (Lane("zalo-oa", "default"),)
+    people = await village.settle("phu-thong", 4, channel="zalo-oa")
+    for conversation_id, days in zip(people, (1, 3, 4, 30), strict=True):
+        await village.change(conversation_id, last_seen_at=village.clock() - timedelta(days=days))
+    plan = await village.plan()
+    assert plan.forecast.in_words() == (
+        "Zalo OA: 1 trong cửa sổ 48 giờ, 3 quá 48 giờ (tài khoản không bật tin tốn phí) → cần bài viết hoặc mẫu tin"
+    )
+    assert (plan.reach[0].paid, plan.reach[0].outside) == (0, 3)
+    assert plan.unreachable["outside_window"] == 3
 
 
 async def test_outside_the_window_the_messenger_is_not_even_asked(village: Village) -> None:
