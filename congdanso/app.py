@@ -254,7 +254,9 @@ async def _read_nation() -> None:
 
 def _followed(connection: Connection, used: attribution.Used) -> None:
     """Tell the analytics that a link of an announcement was followed, by nobody knows whom."""
-    events.append(connection, [events.AnnouncementUsed(utc_now(), None, "web", used.announcement_id, used.what)])
+    events.append(
+        connection, [events.AnnouncementUsed(utc_now(), None, used.channel or None, used.announcement_id, used.what)]
+    )
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.announcements.addresses import IN_TEXT, target
 from bot.announcements.chores import EXPIRES
 from bot.announcements.content import content_of
 from bot.announcements.states import RECEIVED, DeliveryState
@@ -25,6 +26,7 @@ from bot.storage.tables import Moment
 REPLIES_WITHIN: Final = timedelta(hours=24)
 REPLY: Final = "reply"
 NOWHERE: Final = ""
+"""Of a unit or a channel: nobody can know."""
 _BEFORE: Final = {
     DeliveryState.DELIVERED: (DeliveryState.ACCEPTED,),
     DeliveryState.SEEN: (DeliveryState.ACCEPTED, DeliveryState.DELIVERED),
@@ -35,10 +37,11 @@ _BEFORE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Somebody did something with an announcement; `unit` is a slug, "" where nobody can know."""
+    """Somebody did something with an announcement; `channel` is "" where nobody can know."""
 
     announcement_id: int
     what: str
+    channel: str = NOWHERE
 
 
 def taken(
@@ -60,27 +63,32 @@ def taken(
     for press in presses:
         number = _of_code(connection, press.code)
         if number is not None:
-            used.append(Used(number, press.what))
+            used.append(Used(number, press.what, channel))
             _moves_on(connection, number, conversation_id, DeliveryState.CLICKED)
     if wrote and not presses and (number := _told_lately(connection, conversation_id, at)) is not None:
-        used.append(Used(number, REPLY))
+        used.append(Used(number, REPLY, channel))
     for one in used:
         add(connection, one.announcement_id, one.what, channel, unit or NOWHERE)
     return used
 
 
-def follow(connection: Connection, code: str, number: int) -> tuple[Used, str] | None:
-    """Count a link that somebody followed, and return where it leads; None if there is none."""
-    query = select(announcement.c.id, announcement.c.content).where(announcement.c.code == code)
+def follow(connection: Connection, code: str, number: int, channel: str = NOWHERE) -> tuple[Used, str] | None:
+    """Count a link that somebody followed, and return where it leads; None if there is none.
+
+    Args:
+        channel: where the address says that it was sent; anybody can write another one, so it counts only if it was.
+    """
+    query = select(announcement.c.id, announcement.c.content, announcement.c.lanes).where(announcement.c.code == code)
     row = connection.execute(query).one_or_none()
     if row is None or row.content is None:
         return None
-    buttons = content_of(row.content).buttons
-    if not 1 <= number <= len(buttons) or buttons[number - 1].kind != "link":
+    leads_to = target(content_of(row.content), number)
+    if not leads_to:
         return None
-    what = f"link-{number}"
-    add(connection, row.id, what, "web", NOWHERE)
-    return Used(row.id, what), buttons[number - 1].target
+    what = f"link-{number}" if number <= IN_TEXT else f"text-{number - IN_TEXT}"
+    where = channel if channel in {lane[0] for lane in row.lanes or ()} else NOWHERE
+    add(connection, row.id, what, where, NOWHERE)
+    return Used(row.id, what, where), leads_to
 
 
 def receipt(connection: Connection, channel: str, account: str, external_id: str, state: DeliveryState) -> bool:

@@ -194,7 +194,12 @@ class Planner:
         repeated = None
         if before is not None:
             repeated = told("notes", "repeated", unit=name, when=f"{before.astimezone(ZONE):%H:%M %d/%m/%Y}")
-        return replace(plan, problems=tuple(problems), notes=tuple(_notes_of(plan, now)), repeated=repeated)
+        return replace(
+            plan,
+            problems=tuple(problems),
+            notes=(*_notes_of(plan, now), *self.composer.notes(wish.content)),
+            repeated=repeated,
+        )
 
     async def count(self, connection: AsyncConnection, wish: Wish, saved: Mapping[str, Audience]) -> Forecast:
         """Return whom a wish would reach now."""

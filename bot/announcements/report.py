@@ -109,9 +109,11 @@ class Reporting(Office):
             for key, recipients, accepted, not_sent in by_ward
         )  # fmt: skip
         channels = tuple(
-            Row(key or "", recipients, accepted, not_sent, used_channels.get(key or "", 0))
+            Row(key or "", recipients, accepted, not_sent, used_channels.pop(key or "", 0))
             for key, recipients, accepted, not_sent in by_channel
         )
+        # Where it was not sent, or nobody knows where from: the rows sum to what people did.
+        channels += tuple(Row(key, 0, 0, 0, number) for key, number in used_channels.items())
         reasons = {coded: n for coded, n in progress.counts.items() if ":" in coded}
         return Report(progress, _funnel(progress), reasons, units, channels, used, tuple(earlier))
 

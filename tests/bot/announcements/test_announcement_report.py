@@ -44,7 +44,7 @@ async def announced(village: Village) -> tuple[int, list[int]]:
                     wrote=False,
                     presses=presses,
                 )
-        attribution.add(connection, number, "link-1", "web", "")
+        attribution.add(connection, number, "link-1", "", "")
 
     async with village.database.write() as connection:
         await connection.run_sync(pressing)
@@ -61,7 +61,11 @@ async def test_the_report_sums_up(village: Village) -> None:
         ("phu-thong", 10, 8, 2),
         ("duc-xuan", 4, 4, 0),
     ]
-    assert [(r.key, r.recipients, r.accepted) for r in found.by_channel] == [("telegram", 14, 12)]
+    assert [(r.key, r.recipients, r.accepted, r.used) for r in found.by_channel] == [
+        ("telegram", 14, 12, 8),
+        ("", 0, 0, 1),
+    ]
+    assert any("Không rõ kênh" in line for line in reporting.lines(found))
     assert found.used == {"link-1": 1, "read": 8}
     assert found.share == pytest.approx(12 / 14)
     numbers = [n for _, n in found.funnel]
@@ -118,4 +122,5 @@ async def test_another_commune_sees_no_report(village: Village) -> None:
 
 def test_every_use_has_words() -> None:
     assert use_in_words("link-2") == "bấm đường dẫn ở nút 2"
+    assert use_in_words("text-1") == "bấm đường dẫn thứ 1 trong tin"
     assert all(use_in_words(what) for what in ("reply", "read", "join", "ask"))

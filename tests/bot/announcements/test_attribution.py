@@ -58,7 +58,9 @@ async def test_a_press_is_counted_and_the_delivery_says_clicked(village: Village
     people = await village.settle("phu-thong", 3)
     number, code = await sent(village, buttons=(Press("read"),))
     for person in people[:2]:
-        assert await turn(village, person, AnnouncementPressed(code, "read"), wrote=False) == [Used(number, "read")]
+        assert await turn(village, person, AnnouncementPressed(code, "read"), wrote=False) == [
+            Used(number, "read", "telegram")
+        ]
     await turn(village, people[0], AnnouncementPressed(code, "read"))
     assert await counted(village) == {("read", "telegram", "phu-thong"): 3}
     assert (await village.progress(number)).counts == {"accepted": 1, "clicked": 2}
@@ -75,7 +77,7 @@ async def test_what_somebody_writes_within_a_day_is_a_reply(village: Village) ->
     told, other = await village.settle("phu-thong", 1), await village.settle("duc-xuan", 1)
     number, _ = await sent(village)
     village.clock.pass_(hours=23)
-    assert await turn(village, told[0], wrote=True) == [Used(number, "reply")]
+    assert await turn(village, told[0], wrote=True) == [Used(number, "reply", "telegram")]
     assert await turn(village, other[0], wrote=True) == []
     village.clock.pass_(hours=2)
     assert await turn(village, told[0], wrote=True) == []
@@ -84,7 +86,7 @@ async def test_what_somebody_writes_within_a_day_is_a_reply(village: Village) ->
 
 async def test_a_link_leads_on_and_is_counted_without_knowing_whom(village: Village) -> None:
     await village.settle("phu-thong", 1)
-    number, code = await sent(village, buttons=(Press("read"), LINK))
+    number, code = await sent(village, text="Đọc https://thainguyen.gov.vn/doc nhé.", buttons=(Press("read"), LINK))
     noted: list[Used] = []
 
     def note(_: Any, used: Used) -> None:
@@ -96,12 +98,19 @@ async def test_a_link_leads_on_and_is_counted_without_knowing_whom(village: Vill
         answer = await client.get(f"/t/{code}/2")
         assert (answer.status_code, answer.headers["location"]) == (302, LINK.target)
         assert answer.headers["cache-control"] == "no-store"
-        for path in (f"/t/{code}/1", f"/t/{code}/3", "/t/zzzzzzzz/1"):
+        for path in (f"/t/{code}/2/telegram", f"/t/{code}/2/telegram", f"/t/{code}/2/zalo-bot"):
+            assert (await client.get(path)).headers["location"] == LINK.target
+        assert (await client.get(f"/t/{code}/11/telegram")).headers["location"] == "https://thainguyen.gov.vn/doc"
+        for path in (f"/t/{code}/1", f"/t/{code}/3", f"/t/{code}/12", "/t/zzzzzzzz/1"):
             assert (await client.get(path)).status_code == 404, path
         for path in (f"/t/{code}/0", "/t/..%2f/1", "/t/ABC/1"):
             assert (await client.get(path)).status_code in (404, 422), path
-    assert noted == [Used(number, "link-2")]
-    assert await counted(village) == {("link-2", "web", ""): 1}
+    assert noted[:2] == [Used(number, "link-2"), Used(number, "link-2", "telegram")]
+    assert await counted(village) == {
+        ("link-2", "", ""): 2,  # nobody knows where; and a channel on which it was not sent
+        ("link-2", "telegram", ""): 2,
+        ("text-1", "telegram", ""): 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,29 @@ async def replies(village: Village, content: Content, channel: str = "telegram")
     return seen
 
 
+async def test_links_inside_the_text_are_counted_as_those_of_buttons_are(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    text = "Xem https://thainguyen.gov.vn/lich. Nộp ở https://dichvucong.gov.vn, {xa}; lịch: https://thainguyen.gov.vn/lich"
+    [plain] = await replies(village, Content(text, "tap-huan"))
+    assert plain.text.count("https://thainguyen.gov.vn/lich") == 2, (
+        "without a public address they lead there themselves"
+    )
+    village.public_url = "https://cds.thainguyen.gov.vn"
+    [reply] = await replies(village, Content(f"{text} Mời bà con.", "tap-huan", (LINK, Press("read"))))
+    code = reply.buttons[1].payload.split(":")[1]
+    first, second = (f"https://cds.thainguyen.gov.vn/t/{code}/{number}/telegram" for number in (11, 12))
+    assert f"Xem {first}. Nộp ở {second}, xã Phủ Thông; lịch: {first}" in reply.text
+
+
+async def test_the_officer_is_told_where_links_are_not_counted(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    with_link = village.wish("Xem https://thainguyen.gov.vn/lich.")
+    assert any("không đếm được" in note for note in (await village.planner.plan(with_link)).notes)
+    assert not any("không đếm được" in note for note in (await village.planner.plan(village.wish())).notes)
+    village.public_url = "https://cds.thainguyen.gov.vn"
+    assert not any("không đếm được" in note for note in (await village.planner.plan(with_link)).notes)
+
+
 async def test_buttons_say_which_announcement_and_never_who(village: Village) -> None:
     await village.settle("phu-thong", 2)
     village.public_url = "https://cds.thainguyen.gov.vn/"
@@ -139,7 +162,7 @@ async def test_buttons_say_which_announcement_and_never_who(village: Village) ->
     assert first == second, "the same for everybody: nothing in it leads to a person"
     [link, read, ask, mute, stop] = first.buttons
     code = read.payload.split(":")[1]
-    assert link.url == f"https://cds.thainguyen.gov.vn/t/{code}/1"
+    assert link.url == f"https://cds.thainguyen.gov.vn/t/{code}/1/telegram"
     assert (read.label, read.payload) == ("Đã đọc", f"b:{code}:read")
     assert (ask.label, ask.payload) == ("Hỏi về tạm trú", f"b:{code}:ask:tam-tru")
     assert (mute.label, mute.payload) == ("Không nhận tin tập huấn", "g:-tap-huan")
