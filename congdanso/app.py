@@ -23,6 +23,7 @@ from bot.announcements.links import router as links_router
 from bot.announcements.words import Words
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
+from bot.conversation import notices
 from bot.conversation.model import AnnouncementPressed, MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
 from bot.linking import Linking
 from bot.messages import Channels, Incoming, Receipt
@@ -106,6 +107,7 @@ class Recorder:
             at=turn.at,
             wrote=turn.kind == "text",
             presses=presses,
+            left=notices.left(turn.topic, turn.effects),
         )
         happened += [events.AnnouncementUsed(turn.at, unit, turn.channel, u.announcement_id, u.what) for u in used]
         events.append(connection, happened)

@@ -15,16 +15,19 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.announcements.addresses import IN_TEXT, target
-from bot.announcements.chores import EXPIRES
+from bot.announcements.chores import EXPIRES, VISIT_EXPIRES
 from bot.announcements.content import content_of
 from bot.announcements.states import RECEIVED, DeliveryState
 from bot.announcements.tables import announcement, count, delivery
 from bot.conversation.model import AnnouncementPressed
 from bot.messages import Receipt
-from bot.storage.tables import Moment
+from bot.storage.tables import Moment, outbox
 
 REPLIES_WITHIN: Final = timedelta(hours=24)
 REPLY: Final = "reply"
+STOP: Final = "stop"
+PAGE: Final = "web"
+"""The channel whose citizens fetch: an announcement is told to them when they do."""
 NOWHERE: Final = ""
 """Of a unit or a channel: nobody can know."""
 _BEFORE: Final = {
@@ -53,11 +56,13 @@ def taken(
     at: datetime,
     wrote: bool,
     presses: Sequence[AnnouncementPressed],
+    left: bool = False,
 ) -> list[Used]:
     """Count what a turn had to do with announcements, in the turn's own transaction.
 
     Args:
         wrote: it was a text, which counts as a reply to what the citizen was told in the last 24 hours.
+        left: they ended announcements or a kind of them, written or pressed. That is no reply; it is counted by itself.
     """
     used = []
     for press in presses:
@@ -65,8 +70,10 @@ def taken(
         if number is not None:
             used.append(Used(number, press.what, channel))
             _moves_on(connection, number, conversation_id, DeliveryState.CLICKED)
-    if wrote and not presses and (number := _told_lately(connection, conversation_id, at)) is not None:
-        used.append(Used(number, REPLY, channel))
+    if (left or (wrote and not presses)) and (
+        number := _told_lately(connection, conversation_id, channel, at)
+    ) is not None:
+        used.append(Used(number, STOP if left else REPLY, channel))
     for one in used:
         add(connection, one.announcement_id, one.what, channel, unit or NOWHERE)
     return used
@@ -138,10 +145,30 @@ def _moves_on(connection: Connection, number: int, conversation_id: int, state: 
     )
 
 
-def _told_lately(connection: Connection, conversation_id: int, at: datetime) -> int | None:
+def _told_lately(connection: Connection, conversation_id: int, channel: str, at: datetime) -> int | None:
     """The last announcement that a citizen received within a day, by the announcements of these days: rows are found by key."""
     bounds = {"which": conversation_id, "since": at - REPLIES_WITHIN, "begun": at - REPLIES_WITHIN - EXPIRES}
-    return connection.scalar(_TOLD_LATELY, bounds)
+    if channel != PAGE:
+        return connection.scalar(_TOLD_LATELY, bounds)
+    # What lay ready for weeks is told when the page fetches it. Mostly it fetched nothing, and that is all there is to ask.
+    fetched = connection.scalars(_FETCHED_LATELY, bounds).all()
+    if not fetched:
+        return None
+    lying = at - REPLIES_WITHIN - EXPIRES - VISIT_EXPIRES
+    query = select(delivery.c.announcement_id).where(
+        delivery.c.announcement_id.in_(select(announcement.c.id).where(announcement.c.started_at > lying)),
+        delivery.c.conversation_id == conversation_id,
+        delivery.c.outbox_id.in_(fetched),
+    )
+    return connection.scalar(query.order_by(delivery.c.outbox_id.desc()).limit(1))
+
+
+_FETCHED_LATELY: Final = select(outbox.c.id).where(
+    outbox.c.conversation_id == bindparam("which"),
+    outbox.c.state == "sent",
+    outbox.c.inbox_id.is_(None),
+    outbox.c.sent_at > bindparam("since", type_=Moment),
+)
 
 
 # Made once: every turn asks. The states are written out, since a list of parameters is put together anew each time.

@@ -50,7 +50,7 @@ class Report:
     by_unit: tuple[Row, ...]
     by_channel: tuple[Row, ...]
     used: Mapping[str, int]
-    """What people did: reply, read, join, ask, link-1 …"""
+    """What people did: reply, stop, read, join, ask, link-1, text-1 …"""
     earlier: tuple[Progress, ...]
 
     @property

@@ -123,4 +123,4 @@ async def test_another_commune_sees_no_report(village: Village) -> None:
 def test_every_use_has_words() -> None:
     assert use_in_words("link-2") == "bấm đường dẫn ở nút 2"
     assert use_in_words("text-1") == "bấm đường dẫn thứ 1 trong tin"
-    assert all(use_in_words(what) for what in ("reply", "read", "join", "ask"))
+    assert all(use_in_words(what) for what in ("reply", "stop", "read", "join", "ask"))

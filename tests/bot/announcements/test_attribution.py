@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from bot.announcements import attribution
 from bot.announcements.attribution import Used, receipt, taken
@@ -16,6 +16,7 @@ from bot.announcements.links import router
 from bot.announcements.states import DeliveryState
 from bot.announcements.tables import announcement, count
 from bot.conversation.model import AnnouncementPressed
+from bot.storage.tables import outbox
 from tests.bot.announcements.conftest import Village
 from tests.builders import FakeChannel
 
@@ -33,17 +34,23 @@ async def sent(village: Village, channel: str = "telegram", **more: Any) -> tupl
 
 
 async def turn(
-    village: Village, conversation_id: int, *presses: AnnouncementPressed, wrote: bool = False
+    village: Village,
+    conversation_id: int,
+    *presses: AnnouncementPressed,
+    wrote: bool = False,
+    left: bool = False,
+    channel: str = "telegram",
 ) -> list[Used]:
     return await village.database.unit(
         lambda connection: taken(
             connection,
             conversation_id=conversation_id,
-            channel="telegram",
+            channel=channel,
             unit="phu-thong",
             at=village.clock(),
             wrote=wrote,
             presses=presses,
+            left=left,
         )
     )
 
@@ -82,6 +89,31 @@ async def test_what_somebody_writes_within_a_day_is_a_reply(village: Village) ->
     village.clock.pass_(hours=2)
     assert await turn(village, told[0], wrote=True) == []
     assert await counted(village) == {("reply", "telegram", "phu-thong"): 1}
+
+
+async def test_who_wants_no_more_did_not_reply(village: Village) -> None:
+    one, other = await village.settle("phu-thong", 2)
+    number, _ = await sent(village)
+    assert await turn(village, one, wrote=True, left=True) == [Used(number, "stop", "telegram")]
+    assert await turn(village, other, left=True) == [Used(number, "stop", "telegram")], "pressed"
+    village.clock.pass_(hours=25)
+    assert await turn(village, one, wrote=True, left=True) == [], "for another reason"
+    assert await counted(village) == {("stop", "telegram", "phu-thong"): 2}
+
+
+async def test_on_the_page_a_day_begins_when_the_page_was_opened(village: Village) -> None:
+    early, late = await village.settle("phu-thong", 2, channel="web")
+    number, _ = await sent(village, "web")
+    assert await turn(village, early, wrote=True, channel="web") == [], "not shown yet"
+    village.clock.pass_(hours=24 * 12)
+    async with village.database.write() as connection:
+        opened = update(outbox).where(outbox.c.conversation_id == late)
+        await connection.execute(opened.values(state="sent", sent_at=village.clock()))
+    village.clock.pass_(hours=23)
+    assert await turn(village, late, wrote=True, channel="web") == [Used(number, "reply", "web")]
+    assert await turn(village, early, wrote=True, channel="web") == []
+    village.clock.pass_(hours=2)
+    assert await turn(village, late, wrote=True, channel="web") == []
 
 
 async def test_a_link_leads_on_and_is_counted_without_knowing_whom(village: Village) -> None:
