@@ -270,6 +270,12 @@ async def save_audience(desk: Desk, login: str, unit: str, title: str, query: st
     tell(say("audience_saved", name=name))
 
 
+async def remove_audience(desk: Desk, login: str, unit: str, name: str, tell: Tell) -> None:
+    """Forget a saved audience."""
+    await desk.deliveries.desk.remove_audience(login, unit, name)
+    tell(say("audience_removed", name=name))
+
+
 async def audiences(desk: Desk, login: str, unit: str, tell: Tell) -> None:
     """List the saved audiences of a unit, and the groups there are."""
     for name, title, query in await desk.deliveries.desk.saved_audiences(login, unit):

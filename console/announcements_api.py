@@ -215,6 +215,11 @@ def _writing(routes: APIRouter, rooms: Rooms) -> None:
         audience = audience_of({"units": [body.unit], **body.audience})
         return {"name": await rooms.desk.save_audience(officer.login, body.unit, body.title, audience)}
 
+    @routes.delete("/audiences/{name}", status_code=204)
+    async def remove_audience(officer: Who, name: Unit, unit: Annotated[str, Query(max_length=64)]) -> None:
+        """Forget a saved audience; what was written with it keeps its question."""
+        await rooms.desk.remove_audience(officer.login, unit, name)
+
     @routes.put("/{number}")
     async def revise(officer: Who, number: int, body: Writing) -> dict[str, Any]:
         """Change it; what was submitted or approved has to be submitted again."""

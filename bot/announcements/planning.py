@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.announcements import audience as audiences
 from bot.announcements import content as contents
 from bot.announcements import templates
-from bot.announcements.audience import Audience, audience_of, of_unit
+from bot.announcements.audience import Audience, audience_of, narrowed, of_unit
 from bot.announcements.compose import Composer, Message
-from bot.announcements.content import Content, plain_content, reason_problems
+from bot.announcements.content import Content, Refused, plain_content, reason_problems
 from bot.announcements.forecast import Forecast, Reach, forecast
 from bot.announcements.hours import is_quiet, next_morning
 from bot.announcements.lanes import Lane
@@ -158,7 +158,12 @@ class Planner:
         return await self.plan(Wish(unit, plain_content(text), of_unit(unit), urgent_reason))
 
     async def plan(self, wish: Wish) -> Plan:
-        """Plan a wish."""
+        """Plan a wish.
+
+        Raises:
+            Refused: there is no saved audience of the name that it gives, or it asks against it.
+        """
+        wish = await self._resolved(wish)
         now = self.clock()
         name = unit_title(self.places, wish.unit)
         problems = contents.problems_of(
@@ -226,6 +231,17 @@ class Planner:
         )
         found = {row.name: audience_of(row.query) for row in (await connection.execute(query)).all()}
         return found, [told("audience_problems", "saved", name=n[:64]) for n in names if n not in found]
+
+    async def _resolved(self, wish: Wish) -> Wish:
+        """Put a saved audience's question in the place of its name: what is approved is the question, whatever is saved later."""
+        if not (name := wish.audience.saved):
+            return wish
+        query = select(saved_audience.c.query).where(saved_audience.c.unit == wish.unit, saved_audience.c.name == name)
+        async with self.database.read() as connection:
+            found = await connection.scalar(query)
+        if found is None:
+            raise Refused([told("audience_problems", "saved", name=name[:64])])
+        return replace(wish, audience=narrowed(audience_of(found), wish.audience, wish.unit))
 
     def _unknown_unit(self, unit: str) -> str:
         example = next(iter(self.places.wards())).slug

@@ -125,6 +125,9 @@ def test_a_repeated_one_and_an_audience(run: Run) -> None:
     )
     assert "nguoi-dung-web" in saved.output
     assert "nguoi-dung-web\tNgười dùng web" in announce(run, "audiences", "--unit", "phu-thong").output
+    removed = announce(run, "audiences", "--unit", "phu-thong", "--remove", "nguoi-dung-web")
+    assert "Đã bỏ danh sách người nhận tên nguoi-dung-web" in removed.output
+    assert "nguoi-dung-web" not in announce(run, "audiences", "--unit", "phu-thong").output
     refused = announce(run, "draft", "--unit", "phu-thong", "--text-file", "-", "--audience", '{"took":"vneid"}')
     assert (refused.exit_code, "không ghi theo từng người" in refused.output) == (1, True)
 

@@ -167,6 +167,9 @@ async def test_audiences_are_kept_under_a_name(server: Server, browser: httpx.As
     saved = {"unit": "phu-thong", "title": "Người dùng web", "audience": {"channels": ["web"]}}
     assert (await browser.post(f"{API}/audiences", json=saved, headers=lan)).json() == {"name": "nguoi-dung-web"}
     listed = (await browser.get(f"{API}/audiences", params={"unit": "phu-thong"}, headers=lan)).json()
+    removing = {"params": {"unit": "phu-thong"}, "headers": lan}
+    assert (await browser.delete(f"{API}/audiences/nguoi-dung-web", **removing)).status_code == 204  # type: ignore[arg-type]
+    assert (await browser.delete(f"{API}/audiences/nguoi-dung-web", **removing)).status_code == 422  # type: ignore[arg-type]
     assert listed["saved"][0]["audience"] == {"units": ["phu-thong"], "channels": ["web"]}
     assert "ho-kinh-doanh" in [g["slug"] for g in listed["groups"]]
 
