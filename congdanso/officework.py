@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bot.announcements.audience import audience_of, groups, of_unit
-from bot.announcements.content import Refused, content_of
+from bot.announcements.content import KINDS, Refused, content_of
 from bot.announcements.planning import Wish
 from bot.announcements.reading import Progress
 from bot.announcements.schedules import moment_of, repeat_of
@@ -88,8 +88,12 @@ def wish_of(written: Written) -> Wish:
 
 def _button(text: str) -> dict[str, str]:
     kind, _, rest = text.partition(":")
+    if kind not in KINDS:
+        raise Refused([told("content_problems", "button_kind", kind=kind[:20], known=", ".join(KINDS))])
     if kind == "link":
         name, _, address = rest.partition(":")
+        if name.strip().lower() in ("", "http", "https"):
+            raise Refused([told("content_problems", "link_form", address=rest.strip() or "https://…")])
         return {"kind": kind, "label": name, "target": address}
     topic, _, name = rest.partition(":")
     return {"kind": kind, "target": topic, "label": name}
@@ -126,7 +130,7 @@ async def draft(desk: Desk, login: str, written: Written, tell: Tell, *, key: st
     wish = await wished(desk, written)
     number = await desk.deliveries.desk.draft(login, wish, key=key)
     plan = await desk.deliveries.announcements.planner.plan(wish)
-    show_plan(plan, tell)
+    show_plan(desk, plan, tell)
     for problem in plan.problems:
         tell(say("note", note=problem))
     tell(say("drafted", number=number))
@@ -146,7 +150,7 @@ async def submit(desk: Desk, login: str, number: int, tell: Tell) -> None:
 async def approve(desk: Desk, login: str, number: int, tell: Tell, *, version: str | None, note: str) -> None:
     """Say yes, after showing to what."""
     reviewed = await desk.deliveries.desk.review(login, number)
-    show_plan(reviewed.plan, tell)
+    show_plan(desk, reviewed.plan, tell)
     await desk.deliveries.desk.approve(login, number, version=version or reviewed.version, note=note)
     tell(say("approved", number=number))
 

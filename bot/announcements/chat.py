@@ -53,7 +53,8 @@ class ChatDesk:
     def wants(self, said: Said, session: Session) -> bool:
         """Say whether a turn may be an officer's; it costs nothing to ask."""
         if said.personal:
-            return False
+            # A number was masked at the door. Who was asked for a text hears what to do; a citizen's answer would not say it.
+            return session.pending is not None and session.pending.kind == AWAITS_TEXT
         if said.payload:
             return said.payload.startswith(f"{KIND}:")
         command = said.text.split(maxsplit=1)[0].split("@", maxsplit=1)[0].lower() if said.text.strip() else ""
@@ -71,6 +72,8 @@ class ChatDesk:
         actor = await self._desk.officers.of_conversation(conversation_id)
         if actor is None:
             return None
+        if said.personal:
+            return _said(session, told("chat", "personal"), waits=session.pending)
         try:
             if command == UNLINK:
                 await self._cut_loose(conversation_id)
@@ -142,7 +145,13 @@ class ChatDesk:
             Button(told("chat", "edit"), f"{KIND}:edit:{number}"),
             Button(told("chat", "drop"), f"{KIND}:cancel:{number}"),
         )
-        lines = [told("chat", "preview", number=number), "", reviewed.plan.text, "", *_forecast(reviewed.plan)]
+        lines = [
+            told("chat", "preview", number=number),
+            "",
+            *self._viewing.example(reviewed.plan),
+            "",
+            *_forecast(reviewed.plan),
+        ]
         return _said(session, "\n".join(lines), buttons)
 
     # buttons
@@ -192,7 +201,7 @@ class ChatDesk:
             "chat", "look", number=number, author=row["author"], state=told("announcement_states", row["state"])
         )
         urgent = [told("chat", "urgent", reason=row["urgent_reason"])] if row["urgent_reason"] else []
-        lines = [head, *urgent, "", reviewed.plan.text, "", *_forecast(reviewed.plan)]
+        lines = [head, *urgent, "", *self._viewing.example(reviewed.plan), "", *_forecast(reviewed.plan)]
         return _said(session, "\n".join(lines), buttons)
 
     async def _approve(self, actor: Actor, number: int, version: str, session: Session) -> Turn:
