@@ -348,6 +348,7 @@ def create(
                 reporting=deliveries.reporting,
                 clock=utc_now,
                 secret_key=settings.key().decode(),
+                channels=server.channels,
             )
         )
     )
