@@ -112,7 +112,7 @@ class AnnouncementUsed(Event):
 
     announcement_id: int
     what: str
-    """reply, read, join, ask, link-1 …"""
+    """reply, stop, read, join, ask, link-1, text-1 …"""
 
 
 @dataclass(frozen=True, slots=True)

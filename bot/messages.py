@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
@@ -95,9 +95,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The messenger accepted it, under this id."""
+    """The messenger accepted it, under this id. `more` are the ids of what went with it, if it may have to be taken back."""
 
     external_id: str
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,8 @@ class Capabilities:
     buttons: bool
     files: bool = False
     edits: bool = False
+    pays: bool = False
+    """Whether it may send what costs the agency money."""
 
 
 class Channel(Protocol):
@@ -190,6 +193,14 @@ class Corrects(Protocol):
 
     async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
         """Replace a message; `Rejected` if that is not possible (any more)."""
+
+
+@runtime_checkable
+class Withdraws(Protocol):
+    """A channel account that can take away what it sent."""
+
+    async def withdraw(self, chat: str, external_ids: Sequence[str]) -> Outcome:
+        """Take messages away; `Rejected` if that is not possible (any more)."""
 
 
 @runtime_checkable

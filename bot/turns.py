@@ -52,7 +52,7 @@ from bot.erasure import answers_of, erase, forget
 from bot.hearing import Left, left_of, said_of
 from bot.inbox import Stored, store
 from bot.linking import Linking, Stale, leave, share
-from bot.messages import ACTS, Incoming, masked
+from bot.messages import ACTS, Address, Incoming, masked
 from bot.storage.database import Database, aware
 from bot.storage.statements import bound, changes
 from bot.storage.tables import DEAD, DONE, inbox, outbox, review
@@ -142,6 +142,16 @@ class _Worked:
     """The citizen withdraws: everything about them is erased."""
 
 
+class Words(Protocol):
+    """Knows which button somebody means who writes its words where they see none."""
+
+    def wants(self, address: Address, text: str, /) -> bool:
+        """Say whether it may be one."""
+
+    def payload(self, connection: Connection, conversation_id: int, text: str, at: datetime, /) -> str:
+        """Return the button's payload; "" if it is none."""
+
+
 class Desk(Protocol):
     """Takes the turns of officers who work from a conversation, before the dialogue sees them."""
 
@@ -168,6 +178,7 @@ class Turns:
         direct: Callable[[str], bool] = lambda channel: channel == "web",
         linking: Linking | None = None,
         desk: Desk | None = None,
+        words: Words | None = None,
     ) -> None:
         self._database = database
         self._dialogue = dialogue
@@ -180,6 +191,7 @@ class Turns:
         self._direct = direct
         self._linking = linking or Linking()
         self._desk = desk
+        self._words = words
 
     async def accept(self, incoming: Incoming, *, take: bool = False) -> Stored:
         """Store a message; commit before returning (see `bot.inbox.accept`).
@@ -265,6 +277,8 @@ class Turns:
                     if done:
                         break  # What it stands on is changed by the turns before it: taken again when they are written.
                     said = replace(said, link=await self._facts(wish, held, now))
+                elif said is not None and not silent:
+                    said = await self._as_press(held, said, now)
                 turn, confidence = await self._at_desk(held, said, session, silent=silent), None
                 if turn is None:
                     turn, confidence = await self._turn(row, said, session, today, silent=silent)
@@ -286,6 +300,14 @@ class Turns:
             if any(isinstance(effect, LinkEffect) for effect in turn.effects):
                 break  # So do those after it.
         return done, Left(session, silent_until)
+
+    async def _as_press(self, held: Work, said: Said, now: datetime) -> Said:
+        """Hear the words of a button as the button, where only words can be sent."""
+        words, number, text = self._words, held.conversation_id, said.text
+        if words is None or said.personal or said.unsupported or not words.wants(held.address, text):
+            return said
+        payload = await self._database.unit(lambda connection: words.payload(connection, number, text, now))
+        return Said(payload=payload) if payload else said
 
     async def _at_desk(self, held: Work, said: Said | None, session: Session, *, silent: bool) -> Turn | None:
         """The turn of an officer who works from this conversation; None for a citizen's."""

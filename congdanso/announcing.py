@@ -87,7 +87,7 @@ async def announce(settings: Settings, order: Order, tell: Tell) -> None:
     """
     async with opened(settings) as desk:
         plan = await desk.deliveries.announcements.plan(order.unit, order.text, urgent_reason=order.urgent_reason)
-        show_plan(plan, tell)
+        show_plan(desk, plan, tell)
         if order.dry_run:
             if plan.problems:
                 raise Refused(plan.problems)
@@ -126,14 +126,11 @@ async def _officer(accounts: Accounts, places: Places, order: Order) -> Officer:
     return able[0]
 
 
-def show_plan(plan: Plan, tell: Tell) -> None:
+def show_plan(desk: Desk, plan: Plan, tell: Tell) -> None:
     """Tell what would arrive, whom it reaches, whom not and why, and what is good to know."""
-    if plan.text:
+    if lines := desk.deliveries.viewing.example(plan):
         tell(say("as_it_arrives"))
-        tell("\n".join(f"  │ {line}" for line in plan.text.splitlines()))
-        for button in plan.wish.content.buttons:
-            tell(f"  │ [{button.shown}]")
-        tell(f"  │ [{say('stop_button')}]")
+        tell("\n".join(f"  │ {line}" for line in lines))
     if plan.counted:
         tell(say("audience", unit=plan.whom, number=plan.audience))
     for reach in plan.reach:

@@ -20,8 +20,10 @@ from sqlalchemy import Connection, func, select
 from analytics import events
 from bot.announcements import attribution
 from bot.announcements.links import router as links_router
+from bot.announcements.words import Words
 from bot.channels.web.channel import Bells, WebChannel
 from bot.channels.web.routes import router as web_router
+from bot.conversation import notices
 from bot.conversation.model import AnnouncementPressed, MaterialGiven, Rated, Subscribed, Unsubscribed, WardChosen
 from bot.linking import Linking
 from bot.messages import Channels, Incoming, Receipt
@@ -105,6 +107,7 @@ class Recorder:
             at=turn.at,
             wrote=turn.kind == "text",
             presses=presses,
+            left=notices.left(turn.topic, turn.effects),
         )
         happened += [events.AnnouncementUsed(turn.at, unit, turn.channel, u.announcement_id, u.what) for u in used]
         events.append(connection, happened)
@@ -140,6 +143,7 @@ class Server:
             record=self.tagging,
             linking=Linking(settings.key()),
             desk=self.deliveries.chat_desk,
+            words=Words(),
         )
         sender = Sender(
             self.database,
@@ -252,7 +256,9 @@ async def _read_nation() -> None:
 
 def _followed(connection: Connection, used: attribution.Used) -> None:
     """Tell the analytics that a link of an announcement was followed, by nobody knows whom."""
-    events.append(connection, [events.AnnouncementUsed(utc_now(), None, "web", used.announcement_id, used.what)])
+    events.append(
+        connection, [events.AnnouncementUsed(utc_now(), None, used.channel or None, used.announcement_id, used.what)]
+    )
 
 
 @asynccontextmanager
@@ -342,6 +348,7 @@ def create(
                 reporting=deliveries.reporting,
                 clock=utc_now,
                 secret_key=settings.key().decode(),
+                channels=server.channels,
             )
         )
     )

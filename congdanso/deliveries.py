@@ -30,11 +30,10 @@ from bot.announcements.rows import DeliveryEnded
 from bot.announcements.service import Announcements
 from bot.announcements.store import Store, replies_waiting
 from bot.announcements.templates import template_in_words
-from bot.announcements.viewing import Preview, Show, Viewing
-from bot.channels.splitting import numbered
+from bot.announcements.viewing import Preview, Show, Viewing, in_words
 from bot.clock import ZONE, Clock
-from bot.conversation.model import Attachment, Reply
-from bot.messages import Channel, Channels, Outcome, Rejected
+from bot.conversation.model import Attachment, Button, Reply
+from bot.messages import Channel, Channels, Corrects, Outcome, Rejected, Withdraws
 from bot.questions.desk import QuestionEnded, Questions
 from bot.storage.database import Database
 from congdanso.builders import process_name
@@ -93,11 +92,15 @@ class WithoutCourtesies:
 
     async def correct(self, chat: str, external_id: str, reply: Reply) -> Outcome:
         """Put other words in the place of a message."""
-        from bot.messages import Corrects
-
         if not isinstance(self._channel, Corrects):
             return Rejected("this channel cannot")
         return await self._channel.correct(chat, external_id, reply)
+
+    async def withdraw(self, chat: str, external_ids: Sequence[str]) -> Outcome:
+        """Take messages away."""
+        if not isinstance(self._channel, Withdraws):
+            return Rejected("this channel cannot")
+        return await self._channel.withdraw(chat, external_ids)
 
 
 class PackShelf:
@@ -174,31 +177,53 @@ class Lanes(Collection[Lane]):
         return isinstance(lane, Lane) and (lane.channel, lane.account) in self._channels.present()
 
 
+class PayingLanes(Lanes):
+    """Those of them that may send what costs money."""
+
+    def __iter__(self) -> Iterator[Lane]:
+        return (lane for lane in super().__iter__() if lane in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, lane: object) -> bool:
+        found = self._channels.get(lane.channel, lane.account) if isinstance(lane, Lane) else None
+        return found is not None and found.capabilities.pays
+
+
 def known_topics() -> frozenset[str]:
     """Return the topics that have an answer; read from their table, which is quicker than the library."""
     expected = read_expected(DATA / "topics.tsv")
     return frozenset(slug for slug, topic in expected.items() if topic.kind in ("service", "faq"))
 
 
-def shows() -> dict[str, Show]:
-    """Return the channels' own renderings, for previews. Telegram's library is imported only when one is asked for."""
+def shows(public_url: str = "") -> dict[str, Show]:
+    """Return the channels' own renderings, for previews. A channel's code is imported only when one is asked for."""
 
     def telegram(reply: Reply) -> Preview:
         from bot.channels.telegram import render
 
         keyboard = render.keyboard(reply.buttons)
         rows = keyboard.inline_keyboard if keyboard is not None else ()
-        labels = tuple(button.text for row in rows for button in row)
-        return Preview("telegram", tuple(render.texts(reply)), labels, tuple(a.title for a in reply.attachments))
+        labels = tuple(in_words(Button(b.text, url=str(b.url or ""))) for row in rows for b in row)
+        # What stands out there is set off by Telegram; its mark-up is nothing to read.
+        parts = tuple(render.plain(part) for part in render.texts(reply))
+        return Preview("telegram", parts, labels, tuple(a.title for a in reply.attachments))
 
-    def zalo(channel: str) -> Show:
-        def show(reply: Reply) -> Preview:
-            parts = (*numbered(reply, LIMITS[channel]), *(template_in_words(t) for t in reply.templates))
-            return Preview(channel, parts, (), tuple(a.title for a in reply.attachments))
+    def zalo_oa(reply: Reply) -> Preview:
+        from bot.channels.zalo_oa import render
 
-        return show
+        parts = (*render.texts(reply), *(template_in_words(t) for t in reply.templates))
+        return Preview("zalo-oa", parts, (), tuple(a.title for a in reply.attachments))
 
-    return {"telegram": telegram, "zalo-oa": zalo("zalo-oa"), "zalo-bot": zalo("zalo-bot")}
+    def zalo_bot(reply: Reply) -> Preview:
+        from bot.channels.zalo_bot import render
+
+        leaving = render.requests(reply, public_url)
+        parts = tuple(r.body["text"] for r in leaving if "text" in r.body)
+        return Preview("zalo-bot", parts, (), tuple(r.body.get("caption", "") for r in leaving if "photo" in r.body))
+
+    return {"telegram": telegram, "zalo-oa": zalo_oa, "zalo-bot": zalo_bot}
 
 
 def wire(
@@ -226,6 +251,7 @@ def wire(
         composer=composer,
         topics=known_topics(),
         limits=LIMITS,
+        paying=PayingLanes(channels),
     )
     announcements = Announcements(database, places, clock=clock, accounts=lanes, record=record, planner=planner)
     chats = Chats(database, accounts, clock)
@@ -242,7 +268,7 @@ def wire(
 
     means = Means(store, PlainChannels(channels), limiter, clock, composer, rng=random.Random())
     durable = Durable(means, system_url=settings.system_url(), executor=process_name(), chores=chores)
-    control, viewing = Control(desk, due, corrections), Viewing(desk, shows())
+    control, viewing = Control(desk, due, corrections), Viewing(desk, shows(settings.public_url))
     reporting = Reporting(announcements, officers)
 
     async def use_code(code: str, conversation_id: int) -> str | None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bot.announcements.audience import audience_of, groups, of_unit
-from bot.announcements.content import Refused, content_of
+from bot.announcements.content import KINDS, Refused, content_of
 from bot.announcements.desk import VERSION
 from bot.announcements.planning import Wish
 from bot.announcements.reading import Progress
@@ -91,8 +91,12 @@ def wish_of(written: Written) -> Wish:
 
 def _button(text: str) -> dict[str, str]:
     kind, _, rest = text.partition(":")
+    if kind not in KINDS:
+        raise Refused([told("content_problems", "button_kind", kind=kind[:20], known=", ".join(KINDS))])
     if kind == "link":
         name, _, address = rest.partition(":")
+        if name.strip().lower() in ("", "http", "https"):
+            raise Refused([told("content_problems", "link_form", address=rest.strip() or "https://…")])
         return {"kind": kind, "label": name, "target": address}
     topic, _, name = rest.partition(":")
     return {"kind": kind, "target": topic, "label": name}
@@ -129,7 +133,7 @@ async def draft(desk: Desk, login: str, written: Written, tell: Tell, *, key: st
     wish = await wished(desk, written)
     number = await desk.deliveries.desk.draft(login, wish, key=key)
     plan = await desk.deliveries.announcements.planner.plan(wish)
-    show_plan(plan, tell)
+    show_plan(desk, plan, tell)
     for problem in plan.problems:
         tell(say("note", note=problem))
     tell(say("drafted", number=number))
@@ -308,6 +312,12 @@ async def save_audience(desk: Desk, login: str, unit: str, title: str, query: st
     audience = audience_of({"units": [unit], **_object(query)})
     name = await desk.deliveries.desk.save_audience(login, unit, title, audience)
     tell(say("audience_saved", name=name))
+
+
+async def remove_audience(desk: Desk, login: str, unit: str, name: str, tell: Tell) -> None:
+    """Forget a saved audience."""
+    await desk.deliveries.desk.remove_audience(login, unit, name)
+    tell(say("audience_removed", name=name))
 
 
 async def audiences(desk: Desk, login: str, unit: str, tell: Tell) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Depends, Header, HTTPException, Request
+from fastapi import Depends, Header, HTTPException, Request, Security
+from fastapi.security import HTTPBearer
 
 from console.accounts import Accounts
 from console.chats import Chats
@@ -19,6 +20,11 @@ from console.sessions import API_COOKIE, Forms, cookie_of
 
 SAFE: Final = ("GET", "HEAD")
 FORM_HEADER: Final = "X-Form-Token"
+LONGEST: Final = 200
+BEARER: Final = HTTPBearer(
+    auto_error=False, scheme_name="officer", description="an officer's key: congdanso user api-key LOGIN"
+)
+"""Only declared by this: who acts is found below, where another scheme than this one is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ def known_to(callers: Callers) -> Callable[[Request], Awaitable[None]]:
 
 async def acting(
     request: Request,
-    authorization: Annotated[str, Header(max_length=200)] = "",
+    _: Annotated[object, Security(BEARER)] = None,
     form: Annotated[str, Header(alias=FORM_HEADER, max_length=400)] = "",
 ) -> Officer:
     """Return who acts.
@@ -50,9 +56,10 @@ async def acting(
         HTTPException: nobody is named, or a page that may not be ours acts in somebody's name.
     """
     callers: Callers = request.state.callers
+    authorization = request.headers.get("authorization", "")
     if authorization:
         scheme, _, key = authorization.partition(" ")
-        found = await callers.chats.officer_of_key(key) if scheme.lower() == "bearer" and key.isascii() else None
+        found = await callers.chats.officer_of_key(key) if _is_key(scheme, key) else None
     else:
         session = cookie_of(request, API_COOKIE)
         found = await callers.accounts.session(session) if session else None
@@ -62,6 +69,10 @@ async def acting(
     if found is None:
         raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
     return found
+
+
+def _is_key(scheme: str, key: str) -> bool:
+    return scheme.lower() == "bearer" and key.isascii() and len(key) <= LONGEST
 
 
 Who = Annotated[Officer, Depends(acting)]

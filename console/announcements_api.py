@@ -26,8 +26,11 @@ from bot.announcements.planning import Plan, Wish
 from bot.announcements.reading import Progress
 from bot.announcements.report import Reporting
 from bot.announcements.schedules import BadSchedule, repeat_of
+from bot.announcements.texts import say, told
 from bot.announcements.viewing import Viewing
 from bot.clock import ZONE, Clock
+from bot.messages import Channels, LeftForPickup, Sent
+from console import announcements_answers as answers
 from console.accounts import Accounts
 from console.acting import Callers, Who, known_to
 from console.chats import Chats
@@ -38,6 +41,8 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 Text = Annotated[str, Field(max_length=8_000)]
 Short = Annotated[str, Field(max_length=500)]
 Unit = Annotated[str, Field(max_length=64)]
+Names = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=200)]
+Days = Annotated[int, Field(ge=1, le=365)] | None
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"description": "the body is no JSON"},
     401: {"description": "nobody is named"},
@@ -82,14 +87,33 @@ class Content(_Body):
     templates: list[Template] = []
 
 
+class Audience(_Body):
+    """Whom it is for. Each condition narrows it; what is left out asks for nothing."""
+
+    units: Names = Field(default=[], description="communes, or the province; left out: the unit itself")
+    without_units: Names = []
+    topics: Names = Field(default=[], description="asked about one of these lately, by who agreed to that being kept")
+    topics_within_days: Days = None
+    groups: Names = Field(default=[], description="names as `GET /api/announcements/audiences` tells them")
+    channels: Names = []
+    without_channels: Names = []
+    seen_within_days: Days = None
+    not_seen_for_days: Days = None
+    not_contacted_days: Days = None
+    without_saved: Names = []
+    saved: Annotated[str, Field(max_length=64)] | None = Field(default=None, description="a saved audience to narrow")
+
+    def asked(self, unit: str) -> dict[str, Any]:
+        """Return what it asks, for everybody of a unit where no place is named."""
+        return {"units": [unit], **{k: v for k, v in self.model_dump().items() if v not in ([], None)}}
+
+
 class Writing(_Body):
     """An announcement as it is written."""
 
     unit: Unit
     content: Content
-    audience: dict[str, Any] = Field(
-        default={}, description="units, topics, groups, channels …; left out: everybody of the unit"
-    )
+    audience: Audience = Field(default_factory=Audience, description="left out: everybody of the unit")
     urgent_reason: Annotated[str, Field(max_length=300)] | None = None
     repeat: dict[str, Any] | None = Field(default=None, description='{"every": "week", "weekdays": [0], "at": "7:30"}')
     joins: bool = False
@@ -116,12 +140,18 @@ class Moment(_Body):
     at: datetime | None = None
 
 
+class Trial(_Body):
+    """Officers who linked a conversation, by login; none: oneself."""
+
+    to: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=20)] = []
+
+
 class SavedAudience(_Body):
     """A question kept under a name."""
 
     unit: Unit
     title: Annotated[str, Field(max_length=120)]
-    audience: dict[str, Any]
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +166,7 @@ class Rooms:
     reporting: Reporting
     clock: Clock
     secret_key: str
+    channels: Channels
 
 
 def router(rooms: Rooms) -> APIRouter:
@@ -154,7 +185,7 @@ def _reading(routes: APIRouter, rooms: Rooms) -> None:
         officer: Who,
         state: Annotated[list[str] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> list[dict[str, Any]]:
+    ) -> list[answers.Row]:
         """The newest announcements of the officer's unit and below."""
         return [_row(p) for p in await rooms.viewing.listing(officer.login, states=state or (), limit=limit)]
 
@@ -188,7 +219,7 @@ def _reading(routes: APIRouter, rooms: Rooms) -> None:
         return Response(book.getvalue(), media_type=XLSX, headers=headers)
 
     @routes.get("/{number}/preview")
-    async def preview(officer: Who, number: int) -> list[dict[str, Any]]:
+    async def preview(officer: Who, number: int) -> list[answers.Preview]:
         """How it looks on each channel."""
         return _previews(rooms, (await rooms.desk.review(officer.login, number, SEE)).plan)
 
@@ -196,52 +227,63 @@ def _reading(routes: APIRouter, rooms: Rooms) -> None:
 def _writing(routes: APIRouter, rooms: Rooms) -> None:
 
     @routes.post("", status_code=201)
-    async def draft(officer: Who, body: Writing) -> dict[str, Any]:
+    async def draft(officer: Who, body: Writing) -> answers.Drafted:
         """Keep a draft; return its number and what would become of it."""
         wish = _wish(body, rooms.clock)
         number = await rooms.desk.draft(officer.login, wish, key=body.key)
-        return {"id": number, **_plan(await rooms.desk.planner.plan(wish))}
+        return answers.Drafted(id=number, **_plan(await rooms.desk.planner.plan(wish)))
 
     @routes.post("/forecast")
-    async def forecast(officer: Who, body: Writing) -> dict[str, Any]:
+    async def forecast(officer: Who, body: Writing) -> answers.Looked:
         """Say whom it would reach, what speaks against it, and how it looks; keep nothing."""
         await rooms.desk.actor(officer.login, ANNOUNCE, body.unit)
         plan = await rooms.desk.planner.plan(_wish(body, rooms.clock))
-        return {**_plan(plan), "previews": _previews(rooms, plan)}
+        return answers.Looked(**_plan(plan), previews=_previews(rooms, plan))
 
     @routes.post("/audiences", status_code=201)
-    async def save_audience(officer: Who, body: SavedAudience) -> dict[str, str]:
+    async def save_audience(officer: Who, body: SavedAudience) -> answers.Named:
         """Keep an audience's question under a name."""
-        audience = audience_of({"units": [body.unit], **body.audience})
-        return {"name": await rooms.desk.save_audience(officer.login, body.unit, body.title, audience)}
+        audience = audience_of(body.audience.asked(body.unit))
+        return answers.Named(name=await rooms.desk.save_audience(officer.login, body.unit, body.title, audience))
+
+    @routes.put("/policy")
+    async def set_policy(officer: Who, body: answers.Policy) -> answers.Policy:
+        """Say whether a unit's announcements need a second person's approval."""
+        await rooms.control.set_policy(officer.login, body.unit, second_person=body.second_person)
+        return body
+
+    @routes.delete("/audiences/{name}", status_code=204)
+    async def remove_audience(officer: Who, name: Unit, unit: Annotated[str, Query(max_length=64)]) -> None:
+        """Forget a saved audience; what was written with it keeps its question."""
+        await rooms.desk.remove_audience(officer.login, unit, name)
 
     @routes.put("/{number}")
-    async def revise(officer: Who, number: int, body: Writing) -> dict[str, Any]:
+    async def revise(officer: Who, number: int, body: Writing) -> answers.Drafted:
         """Change it; what was submitted or approved has to be submitted again."""
         wish = _wish(body, rooms.clock)
         await rooms.desk.revise(officer.login, number, wish)
-        return {"id": number, **_plan(await rooms.desk.planner.plan(wish))}
+        return answers.Drafted(id=number, **_plan(await rooms.desk.planner.plan(wish)))
 
     @routes.post("/{number}/submit")
-    async def submit(officer: Who, number: int) -> dict[str, Any]:
+    async def submit(officer: Who, number: int) -> answers.Submitted:
         """Ask for approval."""
         plan = await rooms.desk.submit(officer.login, number)
-        return {**(await _state(rooms, officer, number)), **_plan(plan)}
+        return answers.Submitted(**(await _state(rooms, officer, number)).model_dump(), **_plan(plan))
 
     @routes.post("/{number}/approve")
-    async def approve(officer: Who, number: int, body: Approval) -> dict[str, Any]:
+    async def approve(officer: Who, number: int, body: Approval) -> answers.State:
         """Say yes to one version; whoever wrote on it cannot."""
         await rooms.desk.approve(officer.login, number, version=body.version, note=body.note)
         return await _state(rooms, officer, number)
 
     @routes.post("/{number}/return")
-    async def send_back(officer: Who, number: int, body: Reason) -> dict[str, Any]:
+    async def send_back(officer: Who, number: int, body: Reason) -> answers.State:
         """Return it to its author."""
         await rooms.desk.send_back(officer.login, number, body.reason)
         return await _state(rooms, officer, number)
 
     @routes.post("/{number}/schedule")
-    async def schedule(officer: Who, number: int, body: Moment) -> dict[str, Any]:
+    async def schedule(officer: Who, number: int, body: Moment) -> answers.State:
         """Let it begin by itself."""
         at = body.at if body.at is None or body.at.tzinfo is not None else body.at.replace(tzinfo=ZONE)
         await rooms.control.schedule(officer.login, number, at)
@@ -253,19 +295,41 @@ def _acts(routes: APIRouter, rooms: Rooms) -> None:
     control = rooms.control
 
     def act(name: str, summary: str, work: Callable[[str, int], Awaitable[object]]) -> None:
-        async def route(officer: Who, number: int) -> dict[str, Any]:
+        async def route(officer: Who, number: int) -> answers.State:
             await work(officer.login, number)
             return await _state(rooms, officer, number)
 
         routes.post(f"/{{number}}/{name}", summary=summary, name=name)(route)
 
-    act("send", "Let what was approved begin now", control.send)
+    @routes.post("/{number}/send")
+    async def send(officer: Who, number: int) -> answers.Begun:
+        """Let what was approved begin now; by night, in the morning. What speaks against it is refused with 422."""
+        problem = await control.send(officer.login, number)
+        if problem not in (None, "night"):
+            raise Refused([told("begin_problems", problem)])
+        state = await _state(rooms, officer, number)
+        return answers.Begun(**state.model_dump(), begins="now" if problem is None else "morning")
+
+    @routes.post("/{number}/test")
+    async def test(officer: Who, number: int, body: Trial) -> answers.Tried:
+        """Send it to oneself or to named officers, marked as a trial."""
+        plan = (await rooms.desk.review(officer.login, number, SEE)).plan
+        logins = list(dict.fromkeys(body.to)) or [officer.login]
+        found = {login: await rooms.desk.officers.conversation_of(login) for login in logins}
+        if missing := [login for login, conversation in found.items() if conversation is None]:
+            raise Refused([say("not_linked", login=login) for login in missing])
+        for login, conversation in found.items():
+            outcome = await rooms.desk.announcements.trial(plan, conversation or 0, rooms.channels)
+            if not isinstance(outcome, Sent | LeftForPickup):
+                raise Refused([f"{login}: {say('trial_failed', outcome=type(outcome).__name__)}"])
+        return answers.Tried(sent_to=logins)
+
     act("pause", "Hold it", control.pause)
     act("resume", "Go on", control.resume)
     act("cancel", "End it", control.cancel)
 
     @routes.post("/{number}/recall")
-    async def recall(officer: Who, number: int, body: Reason) -> dict[str, Any]:
+    async def recall(officer: Who, number: int, body: Reason) -> answers.State:
         """Take it back; whoever got it is sent a correction with the reason."""
         await control.recall(officer.login, number, body.reason)
         return await _state(rooms, officer, number)
@@ -290,7 +354,7 @@ def refuse(app: FastAPI) -> None:
 
 def _wish(body: Writing, clock: Clock) -> Wish:
     content = content_of(body.content.model_dump())
-    audience = audience_of({"units": [body.unit], **body.audience})
+    audience = audience_of(body.audience.asked(body.unit))
     repeat = None
     if body.repeat is not None:
         today = clock().astimezone(ZONE).date()
@@ -313,34 +377,34 @@ def _plan(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _previews(rooms: Rooms, plan: Plan) -> list[dict[str, Any]]:
+def _previews(rooms: Rooms, plan: Plan) -> list[answers.Preview]:
     if not plan.text:
         return []
     return [
-        {"channel": p.channel, "parts": p.parts, "buttons": p.buttons, "documents": p.documents}
+        answers.Preview(channel=p.channel, parts=list(p.parts), buttons=list(p.buttons), documents=list(p.documents))
         for p in rooms.viewing.previews(plan)
     ]
 
 
-def _row(progress: Progress) -> dict[str, Any]:
-    return {
-        "id": progress.id,
-        "unit": progress.unit,
-        "state": progress.state.value,
-        "author": progress.author,
-        "text": progress.text,
-        "recipients": progress.audience,
-        "counts": dict(progress.counts),
-        "created_at": progress.created_at.isoformat(),
-    }
+def _row(progress: Progress) -> answers.Row:
+    return answers.Row(
+        id=progress.id,
+        unit=progress.unit,
+        state=progress.state.value,
+        author=progress.author,
+        text=progress.text,
+        recipients=progress.audience,
+        counts=dict(progress.counts),
+        created_at=progress.created_at,
+    )
 
 
-async def _state(rooms: Rooms, officer: Officer, number: int) -> dict[str, Any]:
+async def _state(rooms: Rooms, officer: Officer, number: int) -> answers.State:
     shown = await rooms.viewing.show(officer.login, number)
-    return {
-        "id": number,
-        "state": shown.progress.state.value,
-        "version": shown.version,
-        "problem": shown.problem,
-        "send_at": None if shown.send_at is None else shown.send_at.isoformat(),
-    }
+    return answers.State(
+        id=number,
+        state=shown.progress.state.value,
+        version=shown.version,
+        problem=shown.problem,
+        send_at=shown.send_at,
+    )

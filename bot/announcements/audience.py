@@ -8,7 +8,7 @@ asked here: what cannot be answered so is refused, with the reason.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -59,10 +59,12 @@ class Audience:
     """Got no announcement, of whatever unit, in so many days."""
     without_saved: tuple[str, ...] = ()
     """Not in any of these saved audiences of the unit."""
+    saved: str = ""
+    """The saved audience of the unit that it narrows. Only as written: what is kept is the whole question (`narrowed`)."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the question for storage, only what it asks; `audience_of` reads it."""
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"saved": self.saved} if self.saved else {}
         for name in _LISTS:
             if values := getattr(self, name):
                 found[name] = list(values)
@@ -105,7 +107,7 @@ def audience_of(given: Mapping[str, Any]) -> Audience:
     problems = [told("audience_problems", "took")] if any(name in given for name in _REFUSED) else []
     if given.get("language", LANGUAGE) != LANGUAGE:
         problems.append(told("audience_problems", "language"))
-    known = {*_LISTS, *_SPANS, *_REFUSED, "language"}
+    known = {*_LISTS, *_SPANS, *_REFUSED, "language", "saved"}
     problems += [told("audience_problems", "unknown", what=str(key)[:40]) for key in given if key not in known]
     values: dict[str, Any] = {}
     for name in _LISTS:
@@ -122,11 +124,42 @@ def audience_of(given: Mapping[str, Any]) -> Audience:
             problems.append(told("audience_problems", "days", what=name, limit=LONGEST_SPAN))
         else:
             values[name] = span
+    saved = given.get("saved", "")
+    values["saved"] = saved.strip() if isinstance(saved, str) else ""
+    if "saved" in given and not values["saved"]:
+        problems.append(told("audience_problems", "one_saved"))
     if not values.get("units"):
         problems.append(told("audience_problems", "no_units"))
     if problems:
         raise Refused(problems)
     return Audience(**values)
+
+
+def narrowed(saved: Audience, asked: Audience, speaker: str) -> Audience:
+    """Return the question of a saved audience with what is asked besides.
+
+    Args:
+        speaker: the unit that announces; asking for just that says nothing besides.
+
+    Raises:
+        Refused: something is asked twice, in different ways.
+    """
+    values: dict[str, Any] = {}
+    problems = []
+    for name in (*_LISTS, *_SPANS):
+        more, has, usual = getattr(asked, name), getattr(saved, name), getattr(Audience(()), name)
+        if more in (usual, has) or (name == "units" and more == (speaker,)):
+            continue
+        if name.startswith("without_"):
+            values[name] = tuple(dict.fromkeys((*has, *more)))
+        elif has != usual or (name in ("topics", "groups") and saved.asks_interest):
+            # Topics and groups are one condition: another of them would make it wider.
+            problems.append(told("audience_problems", "asked_twice", what=name))
+        else:
+            values[name] = more
+    if problems:
+        raise Refused(problems)
+    return replace(saved, **values)
 
 
 def problems_of(

@@ -54,7 +54,8 @@ class ChatDesk:
     def wants(self, said: Said, session: Session) -> bool:
         """Say whether a turn may be an officer's; it costs nothing to ask."""
         if said.personal:
-            return False
+            # A number was masked at the door. Who was asked for a text hears what to do; a citizen's answer would not say it.
+            return session.pending is not None and session.pending.kind == AWAITS_TEXT
         if said.payload:
             return said.payload.startswith(f"{KIND}:")
         command = said.text.split(maxsplit=1)[0].split("@", maxsplit=1)[0].lower() if said.text.strip() else ""
@@ -75,6 +76,8 @@ class ChatDesk:
             if command == WRITE and len(words) > 1:
                 return _said(session, told("chat", "link_first"))
             return _said(session, told("chat", "not_linked")) if command == UNLINK else None
+        if said.personal:
+            return _said(session, told("chat", "personal"), waits=session.pending)
         try:
             if command == UNLINK:
                 await self._cut_loose(conversation_id)
@@ -146,7 +149,13 @@ class ChatDesk:
             Button(told("chat", "edit"), f"{KIND}:edit:{number}"),
             Button(told("chat", "drop"), f"{KIND}:cancel:{number}"),
         )
-        lines = [told("chat", "preview", number=number), "", reviewed.plan.text, "", *_forecast(reviewed.plan)]
+        lines = [
+            told("chat", "preview", number=number),
+            "",
+            *self._viewing.example(reviewed.plan),
+            "",
+            *_forecast(reviewed.plan),
+        ]
         return _said(session, "\n".join(lines), buttons)
 
     # buttons

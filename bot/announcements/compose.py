@@ -8,9 +8,10 @@ from typing import Final
 
 from sqlalchemy import RowMapping
 
-from bot.announcements.content import Content, Shelf, content_of, filled
+from bot.announcements.addresses import counted, links_in, rewritten
+from bot.announcements.content import Content, Press, Shelf, content_of, filled
 from bot.announcements.templates import CHANNEL as TEMPLATES
-from bot.announcements.texts import say
+from bot.announcements.texts import say, told
 from bot.conversation.categories import CATEGORIES, DEFAULT
 from bot.conversation.messages import label
 from bot.conversation.model import Attachment, Button, Reply
@@ -97,30 +98,45 @@ class Composer:
         if content is not None and channel in content.bodies:
             text = self.whole(message.unit, content.body(channel), urgent=message.urgent)
         values = self.values(message.unit, ward, day)
+        if content is not None and self._public_url and message.code:
+            text = rewritten(text, content, self._public_url, message.code, channel)
         text = filled(text, values)
         if content is None:
             return Reply(text, (_stop(),), first=0)
         templates = tuple(t.message(values, content.body(channel)) for t in content.templates if channel == TEMPLATES)
         documents = tuple(found for name in content.documents if (found := self.shelf.find(name)) is not None)
-        buttons = (*self._buttons(content, message.code), *_ways_out(content.category))
+        buttons = (*self._buttons(content, message.code, channel), *_ways_out(content.category))
         return Reply(text, buttons, documents, first=0, templates=templates)
 
-    def _buttons(self, content: Content, code: str) -> list[Button]:
+    def notes(self, content: Content) -> list[str]:
+        """Return what is good to know about a content's links."""
+        links = [b for b in content.buttons if b.kind == "link"] or links_in(content)
+        return [] if self._public_url or not links else [told("notes", "not_counted")]
+
+    def _buttons(self, content: Content, code: str, channel: str) -> list[Button]:
         buttons = []
         for number, press in enumerate(content.buttons, 1):
             if press.kind == "link":
-                counted = f"{self._public_url}/t/{code}/{number}" if self._public_url and code else press.target
-                buttons.append(Button(press.shown, url=counted))
-            elif press.kind == "ask":
-                buttons.append(Button(press.shown, f"{PRESS}:{code}:ask:{press.target}"))
+                over = counted(self._public_url, code, number, channel) if self._public_url and code else press.target
+                buttons.append(Button(press.shown, url=over))
             else:
-                buttons.append(Button(press.shown, f"{PRESS}:{code}:{press.kind}"))
+                buttons.append(Button(press.shown, _payload(press, code)))
         return buttons
 
 
 def trial_of(reply: Reply) -> Reply:
     """Return a reply as an officer tries it on themselves; never a template: it costs money and cannot say what it is."""
     return replace(reply, text=f"{say('trial')}\n{reply.text}", templates=())
+
+
+def presses(content: Content, code: str) -> list[Button]:
+    """Return what a citizen can press under an announcement besides its links, the ways out last."""
+    under = [Button(p.shown, _payload(p, code)) for p in content.buttons if p.kind != "link"]
+    return [*under, *_ways_out(content.category)]
+
+
+def _payload(press: Press, code: str) -> str:
+    return f"{PRESS}:{code}:ask:{press.target}" if press.kind == "ask" else f"{PRESS}:{code}:{press.kind}"
 
 
 def _stop() -> Button:

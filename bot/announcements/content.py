@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from bot.announcements.places import PLACES, filled, names_office, personal_problems, unknown_places
 from bot.announcements.templates import Template, templates_of
-from bot.announcements.texts import told
+from bot.announcements.texts import texts, told
 from bot.conversation.categories import CATEGORIES, DEFAULT
 from bot.conversation.model import Attachment
 
@@ -61,7 +61,7 @@ class Press:
     @property
     def shown(self) -> str:
         """The label as the citizen reads it."""
-        return self.label or told("button_labels", self.kind)
+        return self.label or texts()["button_labels"].get(self.kind, self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, and_, exists, func, insert, literal, literal_
 from sqlalchemy.exc import IntegrityError
 
 from bot.announcements.beginning import new_code
-from bot.announcements.content import Refused, personal_problems, plain_content
+from bot.announcements.content import Content, Refused, personal_problems, plain_content
 from bot.announcements.lifecycle import Action
 from bot.announcements.office import Office
 from bot.announcements.planning import wish_of
@@ -69,7 +69,7 @@ class Corrections(Office):
             recalled = (await connection.execute(why.order_by(step.c.id.desc()).limit(1))).one()
         text = self.planner.composer.whole(
             row["unit"],
-            told("recall", "text", reason=recalled.note, about=_first_words(wish.content.text)),
+            _text(wish.content, recalled.note),
             urgent=False,
         )
         values = {
@@ -142,6 +142,12 @@ class Corrections(Office):
             .where(delivery.c.announcement_id == announcement_id, delivery.c.outbox_id.in_(gone))
             .values(state=DeliveryState.SKIPPED, reason=Reason.RECALLED, at=self.now())
         )
+
+
+def _text(content: Content, reason: str) -> str:
+    """What the citizens read. What went with the wrong one is named: not every messenger takes it away again."""
+    text = told("recall", "text", reason=reason, about=_first_words(content.text))
+    return f"{text}\n{told('recall', 'documents')}" if content.documents else text
 
 
 def _first_words(text: str) -> str:

@@ -43,6 +43,7 @@ from bot.messages import (
     RetryAfter,
     Sent,
     Transient,
+    Withdraws,
 )
 from bot.sender import SEND_TIMEOUT
 
@@ -277,9 +278,17 @@ class Run:
 
     @staticmethod
     async def _sent_or_corrected(channel: Channel, recipient: Recipient, reply: Reply) -> Outcome:
-        """Put a correction in the place of the wrong message where the channel can; else send it behind it."""
-        if recipient.target is not None and isinstance(channel, Corrects):
-            outcome = await channel.correct(recipient.chat, recipient.target, reply)
+        """Put a correction in the place of the wrong message where the channel can; else send it behind it.
+
+        What went with the message is taken away first: one that has its correction is not tried again.
+        """
+        target, *more = (recipient.target or "").split() or ("",)
+        if more and isinstance(channel, Withdraws):
+            outcome = await channel.withdraw(recipient.chat, more)
+            if isinstance(outcome, RetryAfter):
+                return outcome
+        if target and isinstance(channel, Corrects):
+            outcome = await channel.correct(recipient.chat, target, reply)
             if not isinstance(outcome, Rejected):
                 return outcome
         return await channel.send(recipient.chat, reply)
@@ -295,8 +304,9 @@ class Run:
             return Settled(recipient, state, reason, now, tried)
 
         match outcome:
-            case Sent(external_id):
-                return Settled(recipient, DeliveryState.ACCEPTED, None, now, tried, external_id=external_id)
+            case Sent(external_id, more):
+                whole = " ".join((external_id, *more))
+                return Settled(recipient, DeliveryState.ACCEPTED, None, now, tried, external_id=whole)
             case ContactStopped():
                 return Settled(recipient, DeliveryState.FAILED, Reason.BLOCKED, now, tried, stopped=True)
             case Rejected():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.announcements.audience import Audience, audience_of
@@ -237,7 +237,7 @@ class Desk(Office):
         )
         if not name:
             problems.append(told("audience_problems", "title"))
-        if audience.without_saved:
+        if audience.without_saved or audience.saved:
             # One saved question that leaves out another, which leaves out the first, would never end.
             problems.append(told("audience_problems", "nested"))
         if problems:
@@ -251,6 +251,20 @@ class Desk(Office):
                 .on_conflict_do_update(index_elements=["unit", "name"], set_=changed)
             )
         return name
+
+    async def remove_audience(self, login: str, unit: str, name: str) -> None:
+        """Forget a saved question; what was written with it keeps it.
+
+        Raises:
+            Refused: they may not write for the unit, or there is none of that name.
+        """
+        await self.actor(login, ANNOUNCE, unit)
+        async with self.planner.database.write() as connection:
+            gone = await connection.execute(
+                delete(saved_audience).where(saved_audience.c.unit == unit, saved_audience.c.name == name)
+            )
+        if gone.rowcount == 0:
+            raise Refused([told("audience_problems", "saved", name=name[:64])])
 
     async def saved_audiences(self, login: str, unit: str) -> list[tuple[str, str, Audience]]:
         """Return a unit's saved questions: name, title, question.

@@ -48,6 +48,8 @@ class Reach:
     """Who cannot be written to freely and gets a template instead; not among `outside`."""
     price: int | None = None
     """Of one template, in đồng."""
+    pays: bool = False
+    """The account sends what costs money. Otherwise who would have to be paid for is `outside`, or gets a template."""
 
     @property
     def cost(self) -> str:
@@ -130,8 +132,13 @@ async def forecast(
     now: datetime,
     saved: Mapping[str, Audience] | None = None,
     templates: Sequence[Template] = (),
+    paying: Collection[Lane] = (),
 ) -> Forecast:
-    """Count."""
+    """Count.
+
+    Args:
+        paying: the accounts that may send what costs money; the others end where the free hours do.
+    """
     by_account = {Lane(TEMPLATES, t.account): t for t in templates}
     postgres = connection.dialect.name == "postgresql"
     asked = asked_for(audience, places=places, now=now, postgres=postgres, saved=saved)
@@ -149,7 +156,7 @@ async def forecast(
         .group_by(conversation.c.channel, conversation.c.account)
         .order_by(conversation.c.channel, conversation.c.account)
     )
-    reach = tuple(_reach(r, by_account, rates) for r in (await connection.execute(query)).all())
+    reach = tuple(_reach(r, by_account, rates, paying) for r in (await connection.execute(query)).all())
     stopped, subscribed = conversation.c.stopped_at.is_not(None), conversation.c.subscribed
     conditions: dict[str, ColumnElement[bool]] = {
         "stopped": and_(asked, stopped),
@@ -184,12 +191,16 @@ def _window(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return case(*free, else_=literal(True)), case(*paid, else_=literal(True))
 
 
-def _reach(row: Row[Any], templates: Mapping[Lane, Template], rates: Mapping[str, Rate]) -> Reach:
+def _reach(
+    row: Row[Any], templates: Mapping[Lane, Template], rates: Mapping[str, Rate], paying: Collection[Lane]
+) -> Reach:
     lane = Lane(row.channel, row.account)
+    pays = lane in paying
+    paid, outside = (row.paid, row.outside) if pays else (0, row.paid + row.outside)
     if (template := templates.get(lane)) is not None:
         takes = _takes(rates, row.channel, row.citizens)
-        return Reach(lane, row.citizens, takes, row.paid, 0, row.outside, template.price)
-    return Reach(lane, row.citizens, _takes(rates, row.channel, row.citizens - row.outside), row.paid, row.outside)
+        return Reach(lane, row.citizens, takes, paid, 0, outside, template.price, pays)
+    return Reach(lane, row.citizens, _takes(rates, row.channel, row.citizens - outside), paid, outside, pays=pays)
 
 
 def _takes(rates: Mapping[str, Rate], channel: str, citizens: int) -> timedelta:
@@ -209,9 +220,11 @@ def _words(reach: Reach) -> str:
         if reach.paid:
             parts.append(told("forecast", "paid", number=grouped(reach.paid)))
         if reach.outside:
-            parts.append(told("forecast", "outside", number=grouped(reach.outside)))
+            key = "outside" if reach.pays else "outside_free"
+            parts.append(told("forecast", key, number=grouped(reach.outside)))
         if reach.templated:
-            parts.append(told("forecast", "template", number=grouped(reach.templated), cost=reach.cost))
+            key = "template" if reach.pays else "template_free"
+            parts.append(told("forecast", key, number=grouped(reach.templated), cost=reach.cost))
         return f"{name}: {', '.join(parts)}"
     key = "when_opened" if reach.lane.channel == "web" else "at_once"
     return f"{name}: {told('forecast', key, number=grouped(reach.citizens))}"

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.announcements import audience as audiences
 from bot.announcements import content as contents
 from bot.announcements import templates
-from bot.announcements.audience import Audience, audience_of, of_unit
+from bot.announcements.audience import Audience, audience_of, narrowed, of_unit
 from bot.announcements.compose import Composer, Message
-from bot.announcements.content import Content, Stamped, plain_content, reason_problems
+from bot.announcements.content import Content, Refused, Stamped, plain_content, reason_problems
 from bot.announcements.forecast import Forecast, Reach, forecast
 from bot.announcements.hours import is_quiet, next_morning
 from bot.announcements.lanes import Lane
@@ -137,6 +137,7 @@ class Planner:
         accounts: the channel accounts of this process; a live collection, since they come and go.
         topics: slugs of the library.
         limits: characters of a message, by channel.
+        paying: those of the accounts that may send what costs money; live too.
     """
 
     def __init__(
@@ -150,6 +151,7 @@ class Planner:
         topics: Collection[str] = (),
         rates: Mapping[str, Rate] = RATES,
         limits: Mapping[str, int] = MappingProxyType({}),
+        paying: Collection[Lane] = (),
     ) -> None:
         self.database = database
         self.places = places
@@ -159,6 +161,7 @@ class Planner:
         self.topics = frozenset(topics)
         self._rates = rates
         self._limits = limits
+        self._paying = paying
 
     @property
     def accounts(self) -> frozenset[Lane]:
@@ -175,7 +178,12 @@ class Planner:
         return await self.plan(Wish(unit, plain_content(text), of_unit(unit), urgent_reason))
 
     async def plan(self, wish: Wish) -> Plan:
-        """Plan a wish."""
+        """Plan a wish.
+
+        Raises:
+            Refused: there is no saved audience of the name that it gives, or it asks against it.
+        """
+        wish = await self._resolved(wish)
         now = self.clock()
         name = unit_title(self.places, wish.unit)
         problems = contents.problems_of(
@@ -216,7 +224,12 @@ class Planner:
         repeated = None
         if before is not None:
             repeated = told("notes", "repeated", unit=name, when=f"{before.astimezone(ZONE):%H:%M %d/%m/%Y}")
-        return replace(plan, problems=tuple(problems), notes=tuple(_notes_of(plan, now)), repeated=repeated)
+        return replace(
+            plan,
+            problems=tuple(problems),
+            notes=(*_notes_of(plan, now), *self.composer.notes(wish.content)),
+            repeated=repeated,
+        )
 
     async def _nobody(self, connection: AsyncConnection, wish: Wish) -> str:
         """Say why there is nobody: nobody subscribed there, or nobody of whom the question asks."""
@@ -240,6 +253,7 @@ class Planner:
             now=self.clock(),
             saved=saved,
             templates=wish.content.templates,
+            paying=self._paying,
         )
 
     async def saved(self, connection: AsyncConnection, wish: Wish) -> tuple[dict[str, Audience], list[str]]:
@@ -258,6 +272,17 @@ class Planner:
         if not isinstance(shelf, Stamped):
             return {}
         return {name: stamp for name in content.documents if (stamp := shelf.stamp(name))}
+
+    async def _resolved(self, wish: Wish) -> Wish:
+        """Put a saved audience's question in the place of its name: what is approved is the question, whatever is saved later."""
+        if not (name := wish.audience.saved):
+            return wish
+        query = select(saved_audience.c.query).where(saved_audience.c.unit == wish.unit, saved_audience.c.name == name)
+        async with self.database.read() as connection:
+            found = await connection.scalar(query)
+        if found is None:
+            raise Refused([told("audience_problems", "saved", name=name[:64])])
+        return replace(wish, audience=narrowed(audience_of(found), wish.audience, wish.unit))
 
     def _unknown_unit(self, unit: str) -> str:
         example = next(iter(self.places.wards())).slug

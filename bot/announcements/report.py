@@ -11,9 +11,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.announcements.attribution import REPLY, STOP
 from bot.announcements.office import Office
 from bot.announcements.people import SEE
 from bot.announcements.reading import Progress, progress_of
@@ -25,6 +26,15 @@ from content.places import unit_title
 EARLIER: Final = 5
 LEAST: Final = 5
 """Fewer people of one commune than this who did something are not told to another unit's officer."""
+TELLING: Final = ("zalo-oa",)
+"""Channels that tell what became of a message. A press on the others says no more than that it was pressed."""
+_TOLD: Final = (DeliveryState.DELIVERED, DeliveryState.SEEN)
+_KINDS: Final = ("pressed", "replied", "stopped")
+_AGAIN: Final = f"{DeliveryState.SKIPPED}:{Reason.ELSEWHERE}"
+# Not the negation of "skipped and elsewhere": most rows have no reason, and of those that would say neither yes nor no.
+_COUNTS: Final = or_(
+    delivery.c.state != DeliveryState.SKIPPED, delivery.c.reason.is_(None), delivery.c.reason != Reason.ELSEWHERE
+)
 _LEFT: Final = (*RECEIVED, DeliveryState.WAITING_FOR_VISIT, DeliveryState.UNCERTAIN, DeliveryState.FAILED)
 
 
@@ -40,18 +50,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """One announcement beside others: what it reached, and how often people used it (keys of `_KINDS`)."""
+
+    progress: Progress
+    uses: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One announcement's figures."""
 
     progress: Progress
-    funnel: tuple[tuple[str, int], ...]
-    """From the audience to who did something: keys of the catalogue, each step a part of the one before."""
+    funnel: tuple[tuple[str, int | None], ...]
+    """From the audience to who pressed something: keys of the catalogue. None: no channel of it tells (see `TELLING`)."""
     reasons: Mapping[str, int]
     by_unit: tuple[Row, ...]
     by_channel: tuple[Row, ...]
     used: Mapping[str, int]
-    """What people did: reply, read, join, ask, link-1 …"""
-    earlier: tuple[Progress, ...]
+    """What people did: reply, stop, read, join, ask, link-1, text-1 …"""
+    earlier: tuple[Earlier, ...]
+    linked: int = 0
+    """Further conversations of people who got it in another one; they are not among the recipients."""
+
+    @property
+    def beside(self) -> tuple[Earlier, ...]:
+        """Return it with the earlier ones, it first."""
+        return (Earlier(self.progress, _uses(self.used)), *self.earlier)
 
     @property
     def share(self) -> float | None:
@@ -68,9 +93,16 @@ class Report:
             "by_unit": [_row(r) for r in self.by_unit],
             "by_channel": [_row(r) for r in self.by_channel],
             "used": dict(self.used),
+            "linked": self.linked,
             "accepted_share": None if self.share is None else round(self.share, 4),
             "earlier": [
-                {"id": p.id, "recipients": p.audience, "accepted_share": _rounded(share_of(p))} for p in self.earlier
+                {
+                    "id": e.progress.id,
+                    "recipients": people_of(e.progress),
+                    "accepted_share": _rounded(share_of(e.progress)),
+                    **e.uses,
+                }
+                for e in self.earlier
             ],
         }
 
@@ -100,6 +132,8 @@ class Reporting(Office):
             used = await _used(connection, announcement_id, count.c.what)
             used_units = await _used(connection, announcement_id, count.c.unit)
             used_channels = await _used(connection, announcement_id, count.c.channel)
+            telling = await _telling(connection, announcement_id)
+            before_it = [Earlier(p, _uses(await _used(connection, p.id, count.c.what))) for p in earlier]
         slugs = {ward.code: ward.slug for ward in self.places.wards()}
         units = tuple(
             Row(
@@ -109,16 +143,21 @@ class Reporting(Office):
             for key, recipients, accepted, not_sent in by_ward
         )  # fmt: skip
         channels = tuple(
-            Row(key or "", recipients, accepted, not_sent, used_channels.get(key or "", 0))
+            Row(key or "", recipients, accepted, not_sent, used_channels.pop(key or "", 0))
             for key, recipients, accepted, not_sent in by_channel
         )
-        reasons = {coded: n for coded, n in progress.counts.items() if ":" in coded}
-        return Report(progress, _funnel(progress), reasons, units, channels, used, tuple(earlier))
+        # Where it was not sent, or nobody knows where from: the rows sum to what people did.
+        channels += tuple(Row(key, 0, 0, 0, number) for key, number in used_channels.items())
+        reasons = {coded: n for coded, n in progress.counts.items() if ":" in coded and coded != _AGAIN}
+        linked = progress.counts.get(_AGAIN, 0)
+        return Report(progress, _funnel(progress, telling), reasons, units, channels, used, tuple(before_it), linked)
 
     def lines(self, report: Report) -> list[str]:
         """Return a report as lines for a terminal."""
         lines = [say("show_head", number=report.progress.id, state=told("announcement_states", report.progress.state))]
-        lines += [f"  {told('funnel', key).ljust(36)}{grouped(number):>10}" for key, number in report.funnel]
+        lines += [f"  {told('funnel', key).ljust(44)}{_number(number):>10}" for key, number in report.funnel]
+        if report.linked:
+            lines.append(told("report", "linked", number=grouped(report.linked)))
         for title, entries in (
             ("reasons", [(state_in_words(coded), n) for coded, n in report.reasons.items()]),
             ("used", [(use_in_words(what), n) for what, n in report.used.items()]),
@@ -134,7 +173,9 @@ class Reporting(Office):
             lines += [f"  {name(r.key).ljust(30)}{grouped(r.accepted):>8}/{grouped(r.recipients)}" for r in rows]
         if report.earlier:
             lines.append(told("report", "earlier"))
-            lines += [f"  {p.id:>6}  {_percent(share_of(p))}" for p in (report.progress, *report.earlier)]
+            for one in report.beside:
+                words = [told("report", f"earlier_{kind}", number=grouped(one.uses[kind])) for kind in _KINDS]
+                lines.append(f"  {one.progress.id:>6}  {_percent(share_of(one.progress)):>6}  {', '.join(words)}")
         return lines
 
     def write_xlsx(self, report: Report, target: Path | BytesIO) -> None:
@@ -166,7 +207,8 @@ class Reporting(Office):
                     else:
                         page.write_string(i, j, told("report", "hidden") if value is None else str(value))
 
-        sheet("funnel", ("step", "number"), [(told("funnel", key), n) for key, n in report.funnel])
+        funnel = [(told("funnel", key), _number(None) if n is None else n) for key, n in report.funnel]
+        sheet("funnel", ("step", "number"), [*funnel, (told("report", "column_linked"), report.linked)])
         sheet("reasons", ("reason", "number"), [(state_in_words(coded), n) for coded, n in report.reasons.items()])
         sheet("used", ("use", "number"), [(use_in_words(what), n) for what, n in report.used.items()])
         columns = ("recipients", "accepted", "not_sent", "uses")
@@ -174,8 +216,11 @@ class Reporting(Office):
         sheet("units", ("unit", *columns), [(self._unit(r.key), *_cells(r)) for r in report.by_unit])
         sheet(
             "earlier",
-            ("number", "recipients", "share"),
-            [(str(p.id), p.audience, share_of(p) or 0.0) for p in (report.progress, *report.earlier)],
+            ("number", "recipients", "share", *_KINDS),
+            [
+                (str(e.progress.id), people_of(e.progress), share_of(e.progress) or 0.0, *(e.uses[k] for k in _KINDS))
+                for e in report.beside
+            ],
         )
         try:
             book.close()
@@ -194,9 +239,15 @@ class Reporting(Office):
 
 
 def share_of(progress: Progress) -> float | None:
-    """Return what a channel accepted among an announcement's audience."""
+    """Return what a channel accepted among an announcement's recipients."""
     accepted = sum(progress.counts.get(state, 0) for state in RECEIVED)
-    return accepted / progress.audience if progress.audience else None
+    people = people_of(progress)
+    return accepted / people if people else None
+
+
+def people_of(progress: Progress) -> int:
+    """Return the recipients: of somebody on several channels, only where they are told."""
+    return progress.audience - progress.counts.get(_AGAIN, 0)
 
 
 def use_in_words(what: str) -> str:
@@ -205,18 +256,44 @@ def use_in_words(what: str) -> str:
     return told("uses", kind, number=number) if number else told("uses", kind)
 
 
-def _funnel(progress: Progress) -> tuple[tuple[str, int], ...]:
-    """Each step counts who got at least so far."""
+def _funnel(progress: Progress, telling: Mapping[str, int] | None) -> tuple[tuple[str, int | None], ...]:
+    """Each step counts who got at least so far; what only some channels tell is counted on those alone.
+
+    Args:
+        telling: deliveries by state on the channels that tell; None: it was sent on none of them.
+    """
     counts: dict[str, int] = {}
     for coded, number in progress.counts.items():
         state = coded.partition(":")[0]
         counts[state] = counts.get(state, 0) + number
     # What was too late never left.
     never = progress.counts.get(f"{DeliveryState.FAILED}:{Reason.EXPIRED}", 0)
-    steps = [("audience", progress.audience), ("left", sum(counts.get(state, 0) for state in _LEFT) - never)]
+    steps: list[tuple[str, int | None]] = [
+        ("audience", people_of(progress)),
+        ("left", sum(counts.get(state, 0) for state in _LEFT) - never),
+    ]
     for i, state in enumerate(RECEIVED):
-        steps.append((state.value, sum(counts.get(s, 0) for s in RECEIVED[i:])))
+        known = telling if state in _TOLD else counts
+        steps.append((state.value, None if known is None else sum(known.get(s, 0) for s in RECEIVED[i:])))
     return tuple(steps)
+
+
+async def _telling(connection: AsyncConnection, announcement_id: int) -> dict[str, int] | None:
+    """Return an announcement's deliveries by state on the channels that tell what became of them; None if there are none."""
+    query = (
+        select(delivery.c.state, func.count())
+        .where(delivery.c.announcement_id == announcement_id, delivery.c.channel.in_(TELLING), _COUNTS)
+        .group_by(delivery.c.state)
+    )
+    return {state: int(number) for state, number in (await connection.execute(query)).all()} or None
+
+
+def _uses(used: Mapping[str, int]) -> dict[str, int]:
+    """Sum what people did by kind: pressed (buttons and links), replied, stopped."""
+    found = dict.fromkeys(_KINDS, 0)
+    for what, number in used.items():
+        found[{REPLY: "replied", STOP: "stopped"}.get(what, "pressed")] += number
+    return found
 
 
 async def _groups(
@@ -226,7 +303,7 @@ async def _groups(
     not_sent = func.sum(case((delivery.c.state.in_((DeliveryState.FAILED, DeliveryState.SKIPPED)), 1), else_=0))
     query = (
         select(column, func.count().label("number"), accepted, not_sent)
-        .where(delivery.c.announcement_id == announcement_id)
+        .where(delivery.c.announcement_id == announcement_id, _COUNTS)
         .group_by(column)
         .order_by(func.count().desc(), column)
     )
@@ -256,6 +333,10 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _cells(row: Row) -> tuple[int | None, ...]:
     return row.recipients, row.accepted, row.not_sent, row.used
+
+
+def _number(number: int | None) -> str:
+    return told("report", "not_told") if number is None else grouped(number)
 
 
 def _rounded(share: float | None) -> float | None:

@@ -23,7 +23,7 @@ AWAITS_VISIT: Final = delivery.c.state == literal_column("'waiting_for_visit'")
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A delivery that was written down as `sending`. `target`: the message that it corrects."""
+    """A delivery that was written down as `sending`. `target`: the message that it corrects, and what went with it."""
 
     announcement_id: int
     unit: str

@@ -18,7 +18,7 @@ from bot.announcements.schedules import repeat_of
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement, step
 from bot.announcements.texts import told
-from bot.conversation.model import Reply
+from bot.conversation.model import Button, Reply
 from bot.storage.database import aware
 from content.places import within
 
@@ -166,6 +166,14 @@ class Viewing(Office):
         condition = and_(announcement.c.unit.in_(within(self.places, officer.unit)), announcement.c.state.in_(known))
         return await progress_of(self.planner.database, condition, min(limit, MOST))
 
+    def example(self, plan: Plan) -> list[str]:
+        """Return a plan's message as a citizen of its first commune gets it, line by line, with buttons and documents."""
+        if not plan.text:
+            return []
+        reply = self.announcements.shown(plan.message, "", next(iter(plan.wards), None))
+        documents = [a.title for a in reply.attachments]
+        return [*reply.text.splitlines(), *(f"[{in_words(b)}]" for b in reply.buttons), *documents]
+
     def previews(self, plan: Plan) -> list[Preview]:
         """Return how a plan's message looks on each channel, for a citizen of its first commune."""
         ward = next(iter(plan.wards), None)
@@ -176,11 +184,16 @@ class Viewing(Office):
         return found
 
 
+def in_words(button: Button) -> str:
+    """Return a button as an officer looks at it: of a link also where it leads."""
+    return f"{button.label} → {button.url}" if button.url else button.label
+
+
 def as_text(channel: str) -> Show:
     """Return a rendering for a channel that shows a reply as it is."""
 
     def show(reply: Reply) -> Preview:
-        buttons = tuple(b.label for b in reply.buttons)
+        buttons = tuple(in_words(b) for b in reply.buttons)
         return Preview(channel, (reply.text,), buttons, tuple(a.title for a in reply.attachments))
 
     return show

@@ -22,6 +22,8 @@ class Progress:
     done: int
     message_id: str
     at: float
+    more: tuple[str, ...] = ()
+    """Ids of the documents and pictures behind the text."""
 
 
 class HalfWay:

@@ -13,10 +13,12 @@ from typing import Final
 from bot.conversation.answers import source_text
 from bot.conversation.messages import say
 from bot.conversation.model import Button, Reply
+from bot.conversation.notices import OFF
 
 Length = Callable[[str], int]
 """How a messenger counts a text: characters (`len`), or UTF-16 units."""
 
+STOP: Final = f"a:{OFF}"
 LINKS: Final = ("https://", "http://")
 _PAUSES: Final = (re.compile(r"\n\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…;:]) "), re.compile(r"[ \t]"))
 _EARLIEST: Final = 0.5
@@ -52,16 +54,29 @@ def menu(buttons: Sequence[Button], first: int = 1) -> str:
     return "\n".join([*([say("menu_hint")] if lines else []), *lines, *links])
 
 
+def in_words(buttons: Sequence[Button]) -> str:
+    """Return buttons as the words by which they are chosen, and links as lines of their own; "" if there is neither.
+
+    How to stop announcements is left out: the text of each of them says it.
+    """
+    choices = [clean(b.label) for b in buttons if b.payload and b.payload != STOP]
+    links = [b for b in buttons if not b.payload]
+    lines = [f"- {label}" for label in choices]
+    return "\n".join([*([say("words_hint")] if lines else []), *lines, *([found] if (found := menu(links)) else [])])
+
+
 def numbered(reply: Reply, limit: int, length: Length = len) -> list[str]:
     """Return the parts of a reply for a channel without buttons: text, source, then the menu, which stays in one part.
 
-    A question that lists its choices itself ("1. …") gets no second list; buttons that no number picks are said in the
-    text already. [] if there is nothing to say.
+    A question that lists its choices itself ("1. …") gets no second list; buttons that no number picks are said by their
+    words. [] if there is nothing to say.
     """
     said = [clean(reply.text), clean(source_text(reply.source)) if reply.source is not None else ""]
     body = "\n".join(part for part in said if part)
-    words = reply.first == 0 or _listed(reply)
-    shown = menu([b for b in reply.buttons if not b.payload] if words else reply.buttons, reply.first)
+    if reply.first == 0:
+        shown = in_words(reply.buttons)
+    else:
+        shown = menu([b for b in reply.buttons if not b.payload] if _listed(reply) else reply.buttons, reply.first)
     parts = split(body, limit, length)
     if not shown:
         return parts

@@ -55,6 +55,7 @@ STOP_WORDS: Final = frozenset(
     {
         "stop", "dung", "dung lai", "dung thong bao", "dung nhan tin", "dung gui", "dung gui tin", "tat thong bao",
         "huy thong bao", "huy dang ky", "huy nhan tin", "tu choi", "tu choi nhan tin", "ngung", "ngung thong bao",
+        "dung nhan thong bao",
     }
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -42,6 +43,11 @@ def began(session: Session, ward: str) -> Turn:
 def ended(session: Session) -> Turn:
     """Return the turn after somebody said stop."""
     return _done(replace(session, subscribed=False), say("unsubscribed"), OFF, (), (Unsubscribed(),))
+
+
+def left(topic: str | None, effects: Iterable[Effect]) -> bool:
+    """Whether a turn ended announcements, all or a kind of them: written, as a command or pressed."""
+    return topic == OFF and any(isinstance(effect, Unsubscribed | CategoriesChosen) for effect in effects)
 
 
 def press(value: str, session: Session) -> Turn | None:

@@ -385,12 +385,18 @@ def policy(officer: str | None, unit: str, second_person: bool) -> None:
 @click.option("--unit", required=True)
 @click.option("--save", "title", help="lưu dưới tên này")
 @click.option("--audience", help="điều kiện, JSON")
-def audiences(officer: str | None, unit: str, title: str | None, audience: str | None) -> None:
-    """Danh sách người nhận đã lưu; lưu thêm bằng --save và --audience."""
+@click.option("--remove", "name", help="bỏ danh sách tên này")
+def audiences(officer: str | None, unit: str, title: str | None, audience: str | None, name: str | None) -> None:
+    """Danh sách người nhận đã lưu; lưu thêm bằng --save và --audience, bỏ đi bằng --remove.
+
+    Dùng khi viết thông báo: --audience '{"saved": "TÊN"}'.
+    """
     from congdanso import officework
 
     async def work(desk: Any, login: str) -> None:
-        if title is not None:
+        if name is not None:
+            await officework.remove_audience(desk, login, unit, name, click.echo)
+        elif title is not None:
             await officework.save_audience(desk, login, unit, title, audience or "{}", click.echo)
         else:
             await officework.audiences(desk, login, unit, click.echo)

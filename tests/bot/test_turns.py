@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import OperationalError
 
 from bot.conversation.messages import say
+from bot.conversation.model import AnnouncementPressed
 from bot.messages import Address, Incoming
 from bot.storage.database import Database
 from bot.storage.tables import conversation, inbox, outbox, review
@@ -408,3 +409,28 @@ async def test_work_that_takes_long_is_kept_in_hand(
     assert len(await other.take_ready()) == 1
     await turns.renew(held)
     assert await turns.release(held[0]) is None
+
+
+class Words:
+    """An announcement whose button says "Tham gia"."""
+
+    def wants(self, address: Address, text: str) -> bool:
+        return address.channel == "zalo-oa"
+
+    def payload(self, connection: Connection, conversation_id: int, text: str, at: object) -> str:
+        return "b:abcdefgh:join" if text == "tham gia" else ""
+
+
+async def test_the_words_of_a_button_are_the_button(database: Database, brain: Brain, clock: Clock) -> None:
+    taken: list[TurnTaken] = []
+    turns = Turns(
+        database, brain.dialogue, brain.engine.understand, clock=clock, owner="a", words=Words(),
+        record=lambda _, turn: taken.append(turn),
+    )  # fmt: skip
+    citizen = Citizen(database, clock, channel="zalo-oa")
+    await citizen.says("tham gia")
+    await citizen.says("làm hộ chiếu ở đâu")
+    await Citizen(database, clock, channel="telegram", chat="2").says("tham gia")
+    await work_off(turns)
+    pressed = {turn.channel: turn.effects for turn in taken if turn.topic != "ho-chieu"}
+    assert pressed == {"zalo-oa": (AnnouncementPressed("abcdefgh", "join"),), "telegram": ()}

@@ -136,6 +136,9 @@ def test_a_repeated_one_and_an_audience(run: Run) -> None:
     )
     assert "nguoi-dung-web" in saved.output
     assert "nguoi-dung-web\tNgười dùng web" in announce(run, "audiences", "--unit", "phu-thong").output
+    removed = announce(run, "audiences", "--unit", "phu-thong", "--remove", "nguoi-dung-web")
+    assert "Đã bỏ danh sách người nhận tên nguoi-dung-web" in removed.output
+    assert "nguoi-dung-web" not in announce(run, "audiences", "--unit", "phu-thong").output
     refused = announce(run, "draft", "--unit", "phu-thong", "--text-file", "-", "--audience", '{"took":"vneid"}')
     assert (refused.exit_code, "không ghi theo từng người" in refused.output) == (1, True)
 
@@ -153,6 +156,9 @@ def test_previews_and_trials(run: Run) -> None:
     preview = announce(run, "preview", number)
     assert "[Tham gia]" in preview.output
     assert "xã Phủ Thông" in preview.output
+    drafting = announce(run, "draft", "--unit", "phu-thong", "--text-file", "-", "--category", "tap-huan")
+    assert "{xa}" not in drafting.output
+    assert "│ [Không nhận tin tập huấn]" in drafting.output
     trial = announce(run, "test", number)
     assert (trial.exit_code, "chưa nối tài khoản" in trial.output) == (1, True)
 
@@ -169,7 +175,28 @@ def test_previews_and_trials(run: Run) -> None:
             ("draft", "--unit", "phu-thong", "--text-file", "-", "--as", "nguyen-thi-lan", "--repeat", "day@23:00"),
             "giờ nghỉ đêm",
         ),
-        (("draft", "--unit", "phu-thong", "--text-file", "-", "--as", "nguyen-thi-lan", "--audience", "{"), "JSON"),
+        (
+            ("draft", "--unit", "phu-thong", "--text-file", "-", "--as", "nguyen-thi-lan", "--audience", "{"),
+            'JSON, ví dụ {"topics":["tam-tru"]}',
+        ),
+        (
+            ("draft", "--unit", "phu-thong", "--text-file", "-", "--as", "nguyen-thi-lan", "--button", "xyz"),
+            "link, read, join, ask",
+        ),
+        (
+            (
+                "draft",
+                "--unit",
+                "phu-thong",
+                "--text-file",
+                "-",
+                "--as",
+                "nguyen-thi-lan",
+                "--button",
+                "link:https://a.vn",
+            ),
+            "link:Xem lịch:https://a.vn",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(run: Run, arguments: tuple[str, ...], said: str) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from bot.conversation.model import Session
-from bot.storage.tables import conversation
+from bot.storage.tables import conversation, outbox
 from tests.console.conftest import PASSWORD
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ async def test_the_whole_way_over_the_api(server: Server, browser: httpx.AsyncCl
     assert yes.json()["state"] == "approved"
     early = await browser.post(f"{API}/{number}/pause", headers=lan)
     assert (early.status_code, early.json()["state"], early.json()["target"]) == (409, "approved", "paused")
-    assert (await browser.post(f"{API}/{number}/send", headers=lan)).json()["state"] in ("sending", "closed")
+    begun = (await browser.post(f"{API}/{number}/send", headers=lan)).json()
+    assert (begun["state"] in ("sending", "closed"), begun["begins"]) == (True, "now"), "urgent: by night too"
     shown = (await browser.get(f"{API}/{number}", headers=minh)).json()
     assert (shown["recipients"], shown["approver"]) == (3, "minh")
     assert [row["id"] for row in (await browser.get(API, headers=minh)).json()] == [number]
@@ -89,7 +91,7 @@ async def test_returning_revising_scheduling(server: Server, browser: httpx.Asyn
     past = await browser.post(f"{API}/{number}/schedule", json={"at": "2020-01-01T08:00"}, headers=lan)
     assert past.status_code == 422
     later = await browser.post(f"{API}/{number}/schedule", json={"at": "2036-01-01T08:00"}, headers=lan)
-    assert later.json()["send_at"] == "2036-01-01T01:00:00+00:00"
+    assert datetime.fromisoformat(later.json()["send_at"]) == datetime(2036, 1, 1, 1, tzinfo=UTC)
     assert (await browser.post(f"{API}/{number}/cancel", headers=lan)).json()["state"] == "cancelled"
 
 
@@ -167,6 +169,9 @@ async def test_audiences_are_kept_under_a_name(server: Server, browser: httpx.As
     saved = {"unit": "phu-thong", "title": "Người dùng web", "audience": {"channels": ["web"]}}
     assert (await browser.post(f"{API}/audiences", json=saved, headers=lan)).json() == {"name": "nguoi-dung-web"}
     listed = (await browser.get(f"{API}/audiences", params={"unit": "phu-thong"}, headers=lan)).json()
+    removing = {"params": {"unit": "phu-thong"}, "headers": lan}
+    assert (await browser.delete(f"{API}/audiences/nguoi-dung-web", **removing)).status_code == 204  # type: ignore[arg-type]
+    assert (await browser.delete(f"{API}/audiences/nguoi-dung-web", **removing)).status_code == 422  # type: ignore[arg-type]
     assert listed["saved"][0]["audience"] == {"units": ["phu-thong"], "channels": ["web"]}
     assert "ho-kinh-doanh" in [g["slug"] for g in listed["groups"]]
 
@@ -176,6 +181,54 @@ async def test_it_describes_itself(browser: httpx.AsyncClient) -> None:
     acts = ("submit", "approve", "return", "schedule", "send", "pause", "resume", "cancel", "recall", "preview")
     assert {f"{API}/{{number}}/{act}" for act in acts} <= set(described["paths"])
     assert "409" in described["paths"][f"{API}/{{number}}/pause"]["post"]["responses"]
+    officers = [
+        (path, way) for path, ways in described["paths"].items() if path.startswith(API) for way in ways.values()
+    ]
+    officers += [
+        (p, w) for p, ways in described["paths"].items() if p.startswith("/api/questions") for w in ways.values()
+    ]
+    assert all(way["security"] == [{"officer": []}] for _, way in officers)
+    assert described["components"]["securitySchemes"]["officer"]["scheme"] == "bearer"
+    assert described["components"]["schemas"]["Audience"]["additionalProperties"] is False
+    answer = described["paths"][f"{API}/{{number}}/send"]["post"]["responses"]["200"]["content"]["application/json"]
+    assert answer["schema"]["$ref"].endswith("/Begun")
+
+
+async def test_what_cannot_begin_is_refused_with_its_reason(
+    server: Server, browser: httpx.AsyncClient, citizens: None
+) -> None:
+    lan, minh = await key_of(server, "Lan"), await key_of(server, "Minh", "approver")
+    soon = (datetime.now(UTC) + timedelta(seconds=6)).isoformat()
+    number = (await browser.post(API, json=WRITING | {"expires_at": soon}, headers=lan)).json()["id"]
+    version = (await browser.post(f"{API}/{number}/submit", headers=lan)).json()["version"]
+    await browser.post(f"{API}/{number}/approve", json={"version": version}, headers=minh)
+    await asyncio.sleep(max(0.0, (datetime.fromisoformat(soon) - datetime.now(UTC)).total_seconds() + 0.1))
+    late = await browser.post(f"{API}/{number}/send", headers=lan)
+    assert (late.status_code, late.json()["problems"]) == (422, ["Đã quá hạn của thông báo."])
+
+
+async def test_a_trial_goes_to_officers_who_linked_a_conversation(
+    server: Server, browser: httpx.AsyncClient, citizens: None
+) -> None:
+    lan = await key_of(server, "Lan")
+    number = (await browser.post(API, json=WRITING, headers=lan)).json()["id"]
+    unlinked = await browser.post(f"{API}/{number}/test", json={}, headers=lan)
+    assert (unlinked.status_code, "chưa nối tài khoản" in unlinked.json()["problems"][0]) == (422, True)
+    async with server.database.read() as connection:
+        conversation_id = await connection.scalar(select(conversation.c.id).limit(1))
+    await server.deliveries.chats.use_code(await server.deliveries.chats.make_code("lan"), conversation_id or 0)
+    tried = await browser.post(f"{API}/{number}/test", json={"to": ["lan"]}, headers=lan)
+    assert tried.json() == {"sent_to": ["lan"]}
+    async with server.database.read() as connection:
+        laid = (await connection.execute(select(outbox.c.reply))).scalars().all()
+    assert [reply["text"].splitlines()[0] for reply in laid] == ["(Tin gửi thử, chỉ anh/chị nhận được)"]
+
+
+async def test_a_policy_is_set_by_who_may(server: Server, browser: httpx.AsyncClient) -> None:
+    lan, binh = await key_of(server, "Lan"), await key_of(server, "Bình", "admin", "thai-nguyen")
+    body = {"unit": "phu-thong", "second_person": True}
+    assert (await browser.put(f"{API}/policy", json=body, headers=lan)).status_code == 422
+    assert (await browser.put(f"{API}/policy", json=body, headers=binh)).json() == body
 
 
 async def test_a_login_by_password_is_not_a_key(server: Server, browser: httpx.AsyncClient) -> None:

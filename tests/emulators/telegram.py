@@ -306,6 +306,10 @@ class TelegramEmulator:
     async def _editMessageReplyMarkup(self, body: dict[str, Any]) -> Any:
         return _bad_markup(body) or self._edit("editMessageReplyMarkup", body)
 
+    async def _deleteMessages(self, body: dict[str, Any]) -> Any:
+        self.sent.append(Sent("deleteMessages", str(body.get("chat_id", "")), body))
+        return True
+
     def _edit(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._take(method, body) | {"message_id": int(body["message_id"]), "edit_date": int(time.time())}
 

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -244,7 +244,7 @@ class TelegramChannel:
             log.error("sending failed", extra={"account": self.account, "error": type(error).__name__})
             found = messages.Transient(type(error).__name__, maybe_sent=True)
         else:
-            found = messages.Sent(progress.message_id)
+            found = messages.Sent(progress.message_id, progress.more)
         self.health.sent(found)
         self._half_way.settle(chat, reply, found)
         return found
@@ -272,6 +272,14 @@ class TelegramChannel:
             return outcomes.outcome(error) if isinstance(error, TelegramError) else messages.Rejected("no such message")
         return messages.Sent(external_id)
 
+    async def withdraw(self, chat: str, external_ids: Sequence[str]) -> Outcome:
+        """Delete messages of ours; Rejected if Telegram does not let us, which it does for 48 hours."""
+        try:
+            await self.bot.delete_messages(where(chat)[0], [int(number) for number in external_ids])
+        except (TelegramError, ValueError) as error:
+            return outcomes.outcome(error) if isinstance(error, TelegramError) else messages.Rejected("no such message")
+        return messages.Sent(external_ids[0])
+
     def _keyboard(self, reply: Reply) -> InlineKeyboardMarkup | None:
         us = ourselves(self.bot)
         return render.keyboard(reply.buttons, render.share(reply, us.username or "" if us is not None else ""))
@@ -293,6 +301,8 @@ class TelegramChannel:
             self._half_way.advance(progress, number + 1)
             if number < len(parts) or not progress.message_id:
                 progress.message_id = str(message.message_id)
+            else:
+                progress.more = (*progress.more, str(message.message_id))
 
     async def _type(self, chat: str) -> None:
         group, topic = where(chat)

@@ -68,7 +68,7 @@ class ZaloOaChannel:
         self.oa_id = oa_id
         self.tokens = tokens
         self.client = ZaloOaClient(api, clock)
-        self.capabilities = Capabilities(render.LIMIT, buttons=native_buttons, files=True)
+        self.capabilities = Capabilities(render.LIMIT, buttons=native_buttons, files=True, pays=paid_messages)
         self.charge: Charge | None = None
         """What the last message cost."""
         self.charged = 0

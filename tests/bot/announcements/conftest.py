@@ -59,6 +59,7 @@ class Village:
     clock: Clock
     ended: list[DeliveryEnded] = field(default_factory=list)
     lanes: tuple[Lane, ...] = (TELEGRAM, WEB)
+    paying: tuple[Lane, ...] = ()
     shelf: Shelf = field(default_factory=Bookshelf)
     public_url: str = ""
 
@@ -81,6 +82,7 @@ class Village:
             accounts=self.lanes,
             composer=self.composer,
             topics=("tam-tru", "khai-sinh", "khai-thue-ho-kinh-doanh"),
+            paying=self.paying,
         )
 
     @property

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, select
 
 from bot.announcements import attribution
 from bot.announcements.content import Press, Refused
+from bot.announcements.lanes import Lane
 from bot.announcements.report import Reporting, use_in_words
+from bot.announcements.states import DeliveryState
 from bot.announcements.tables import announcement
 from bot.conversation.model import AnnouncementPressed
 from bot.messages import ContactStopped, Rejected
@@ -44,7 +46,7 @@ async def announced(village: Village) -> tuple[int, list[int]]:
                     wrote=False,
                     presses=presses,
                 )
-        attribution.add(connection, number, "link-1", "web", "")
+        attribution.add(connection, number, "link-1", "", "")
 
     async with village.database.write() as connection:
         await connection.run_sync(pressing)
@@ -55,16 +57,28 @@ async def test_the_report_sums_up(village: Village) -> None:
     number, _ = await announced(village)
     reporting = Reporting(village.announcements, village.staff)
     found = await reporting.report(village.binh, number)
-    assert dict(found.funnel) == {"audience": 14, "left": 14, "accepted": 12, "delivered": 8, "seen": 8, "clicked": 8}
+    assert dict(found.funnel) == {
+        "audience": 14,
+        "left": 14,
+        "accepted": 12,
+        "delivered": None,
+        "seen": None,
+        "clicked": 8,
+    }
     assert found.reasons == {"failed:blocked": 1, "failed:rejected": 1}
     assert [(r.key, r.recipients, r.accepted, r.not_sent) for r in found.by_unit] == [
         ("phu-thong", 10, 8, 2),
         ("duc-xuan", 4, 4, 0),
     ]
-    assert [(r.key, r.recipients, r.accepted) for r in found.by_channel] == [("telegram", 14, 12)]
+    assert [(r.key, r.recipients, r.accepted, r.used) for r in found.by_channel] == [
+        ("telegram", 14, 12, 8),
+        ("", 0, 0, 1),
+    ]
+    assert any("Không rõ kênh" in line for line in reporting.lines(found))
     assert found.used == {"link-1": 1, "read": 8}
     assert found.share == pytest.approx(12 / 14)
-    numbers = [n for _, n in found.funnel]
+    assert [line.split()[-3:] for line in reporting.lines(found)[4:6]] == [["kênh", "không", "báo"]] * 2
+    numbers = [n for _, n in found.funnel if n is not None]
     assert numbers == sorted(numbers, reverse=True), "each step is a part of the one before"
 
 
@@ -82,11 +96,51 @@ async def test_earlier_ones_stand_beside_it(village: Village) -> None:
         await village.run(FakeChannel([Rejected("bad")] if text == "Một." else []), owner=text).work()
         await village.store.close_finished()
         numbers.append(number)
+    async with village.database.write() as connection:
+        for what in ("read", "link-1", "link-1", "reply"):
+            await connection.run_sync(attribution.add, numbers[0], what, "telegram", "phu-thong")
     reporting = Reporting(village.announcements, village.staff)
     found = await reporting.report(village.lan, numbers[1])
-    assert [p.id for p in found.earlier] == [numbers[0]]
-    assert any("50,0%" in line for line in reporting.lines(found))
-    assert found.as_json()["earlier"] == [{"id": numbers[0], "recipients": 2, "accepted_share": 0.5}]
+    assert [e.progress.id for e in found.earlier] == [numbers[0]]
+    assert any("50,0%  3 lượt bấm, 1 lượt nhắn lại, 0 lượt dừng nhận" in line for line in reporting.lines(found))
+    assert found.as_json()["earlier"] == [
+        {"id": numbers[0], "recipients": 2, "accepted_share": 0.5, "pressed": 3, "replied": 1, "stopped": 0}
+    ]
+
+
+async def test_what_only_some_channels_tell_is_counted_on_those(village: Village) -> None:
+    village.lanes = (Lane("zalo-oa", "default"), Lane("telegram", "default"))
+    await village.settle("phu-thong", 5)
+    await village.settle("phu-thong", 3, channel="zalo-oa")
+    number = await village.announce()
+    for name in ("telegram", "zalo-oa"):
+        await village.run(FakeChannel(name=name), owner=name).work()
+
+    def arrived(connection: Connection) -> None:
+        attribution.receipt(connection, "zalo-oa", "default", "1", DeliveryState.DELIVERED)
+        attribution.receipt(connection, "zalo-oa", "default", "2", DeliveryState.SEEN)
+
+    async with village.database.write() as connection:
+        await connection.run_sync(arrived)
+    found = await Reporting(village.announcements, village.staff).report(village.lan, number)
+    assert dict(found.funnel) == {"audience": 8, "left": 8, "accepted": 8, "delivered": 2, "seen": 1, "clicked": 0}
+
+
+async def test_somebody_on_two_channels_is_one_recipient(village: Village) -> None:
+    people = await village.settle("phu-thong", 2)
+    also = await village.settle("phu-thong", 1, channel="web")
+    for conversation_id in (people[0], also[0]):
+        await village.change(conversation_id, person="p1", preferred=conversation_id == people[0])
+    number = await village.announce()
+    await village.run(FakeChannel()).work()
+    await village.store.close_finished()
+    reporting = Reporting(village.announcements, village.staff)
+    found = await reporting.report(village.lan, number)
+    assert (dict(found.funnel)["audience"], found.linked, found.share) == (2, 1, 1.0)
+    assert found.reasons == {}
+    assert [(r.key, r.recipients) for r in found.by_channel] == [("telegram", 2)]
+    assert [(r.key, r.recipients) for r in found.by_unit] == [("phu-thong", 2)]
+    assert any("1 nơi nhận nữa của cùng những người này" in line for line in reporting.lines(found))
 
 
 async def test_the_workbook_has_a_sheet_for_each_table(village: Village) -> None:
@@ -117,5 +171,6 @@ async def test_another_commune_sees_no_report(village: Village) -> None:
 
 
 def test_every_use_has_words() -> None:
-    assert use_in_words("link-2") == "bấm đường dẫn ở nút 2"
-    assert all(use_in_words(what) for what in ("reply", "read", "join", "ask"))
+    assert use_in_words("link-2") == "lượt bấm đường dẫn ở nút 2"
+    assert use_in_words("text-1") == "lượt bấm đường dẫn thứ 1 trong tin"
+    assert all(use_in_words(what) for what in ("reply", "stop", "read", "join", "ask"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
-from bot.announcements.audience import Audience, audience_of, groups
+from bot.announcements.audience import Audience, audience_of, groups, narrowed
 from bot.announcements.content import Refused
 from bot.announcements.lanes import Lane
 from bot.announcements.states import AnnouncementState as State
@@ -188,8 +189,44 @@ async def test_a_saved_audience_can_be_left_out(village: Village) -> None:
     assert await reached(village, Audience(("phu-thong",), without_saved=("nguoi-kinh-doanh",))) == {"phu-thong-2"}
 
 
+async def test_a_saved_audience_can_be_used_and_what_is_written_keeps_its_question(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    await village.settle("phu-thong", 3, channel="web")
+    name = await village.desk.save_audience(
+        village.lan, "phu-thong", "Người dùng web", Audience(("phu-thong",), channels=("web",))
+    )
+    asked = Audience(("phu-thong",), saved=name, seen_within_days=30)
+    number = await village.desk.draft(village.lan, village.wish(audience=asked))
+    await village.desk.save_audience(village.lan, "phu-thong", "Người dùng web", Audience(("phu-thong",)))
+    await village.desk.remove_audience(village.lan, "phu-thong", name)
+    shown = await village.viewing.show(village.lan, number)
+    assert shown.wish.audience == Audience(("phu-thong",), channels=("web",), seen_within_days=30)
+    assert (await village.desk.submit(village.lan, number)).audience == 3
+    assert await village.desk.saved_audiences(village.lan, "phu-thong") == []
+    with pytest.raises(Refused, match="đã lưu tên"):
+        await village.desk.draft(village.lan, village.wish(audience=asked))
+    with pytest.raises(Refused, match="đã lưu tên"):
+        await village.desk.remove_audience(village.lan, "phu-thong", name)
+    with pytest.raises(Refused, match="đã lưu khác"):
+        await village.desk.save_audience(village.lan, "phu-thong", "Lồng", asked)
+
+
+def test_what_narrows_a_saved_audience_adds_to_it_and_never_contradicts() -> None:
+    saved = Audience(("phu-thong",), channels=("web",), groups=("ho-kinh-doanh",), without_units=("a",))
+    asked = Audience(("thai-nguyen",), saved="x", channels=("web",), without_units=("b",), not_contacted_days=2)
+    assert narrowed(saved, asked, "thai-nguyen") == replace(saved, without_units=("a", "b"), not_contacted_days=2)
+    for more in ({"channels": ("telegram",)}, {"topics": ("tam-tru",)}, {"units": ("duc-xuan",)}):
+        with pytest.raises(Refused, match="đã có điều kiện"):
+            narrowed(saved, Audience(**{"units": ("thai-nguyen",), "saved": "x"} | more), "thai-nguyen")
+    for wrong in ("", "  ", 3, ["x"]):
+        with pytest.raises(Refused, match="saved"):
+            audience_of({"units": ["phu-thong"], "saved": wrong})
+    assert audience_of(asked.as_json()) == asked
+
+
 async def test_the_forecast_says_by_channel_what_would_become_of_it(village: Village) -> None:
     village.lanes = (*village.lanes, Lane("zalo-oa", "default"))
+    village.paying = (Lane("zalo-oa", "default"),)
     await village.settle("phu-thong", 12)
     await village.settle("phu-thong", 3, channel="web")
     people = await village.settle("phu-thong", 9, channel="zalo-oa")
@@ -202,6 +239,19 @@ async def test_the_forecast_says_by_channel_what_would_become_of_it(village: Vil
     )
     assert plan.unreachable["outside_window"] == 3
     assert any("lâu không nhắn" in reason for reason in plan.forecast.reasons())
+
+
+async def test_an_account_that_pays_nothing_reaches_nobody_after_the_free_hours(village: Village) -> None:
+    village.lanes = (Lane("zalo-oa", "default"),)
+    people = await village.settle("phu-thong", 4, channel="zalo-oa")
+    for conversation_id, days in zip(people, (1, 3, 4, 30), strict=True):
+        await village.change(conversation_id, last_seen_at=village.clock() - timedelta(days=days))
+    plan = await village.plan()
+    assert plan.forecast.in_words() == (
+        "Zalo OA: 1 trong cửa sổ 48 giờ, 3 quá 48 giờ (tài khoản không bật tin tốn phí) → cần bài viết hoặc mẫu tin"
+    )
+    assert (plan.reach[0].paid, plan.reach[0].outside) == (0, 3)
+    assert plan.unreachable["outside_window"] == 3
 
 
 async def test_outside_the_window_the_messenger_is_not_even_asked(village: Village) -> None:

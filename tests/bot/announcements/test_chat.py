@@ -87,7 +87,7 @@ async def test_from_the_first_word_to_the_last_citizen(village: Village, phones:
     [request] = await village.notices(minh.conversation)
     assert "chờ duyệt" in request
     looked = await minh.presses(Reply("", await buttons_of(village, minh.conversation)), "Duyệt")
-    assert "Mai {xa} họp thôn" in looked.text, "who presses approve sees first what they approve"
+    assert "Mai xã Phủ Thông họp thôn" in looked.text, "who presses approve sees first what they approve"
     assert "Đã duyệt" in (await minh.presses(looked, "Duyệt bản này")).text
     assert (
         "đang được gửi" in (await lan.presses(Reply("", await buttons_of(village, lan.conversation)), "Gửi ngay")).text
@@ -257,8 +257,11 @@ async def test_thoi_and_other_commands_lead_out(village: Village, phones: tuple[
         assert "Đã dừng" in (await lan.says(word)).text
     await lan.says("/thongbao")
     assert await lan.take(Said(text="/trogiup")) is None
-    assert await lan.take(Said(text="gọi [số điện thoại]", personal=("phone",))) is None
-    assert await village.viewing.listing(village.lan) == []
+    turn = await lan.take(Said(text="gọi [số điện thoại]", personal=("phone",)))
+    assert turn is not None
+    assert "kể cả số máy bàn của cơ quan" in turn.replies[0].text
+    assert "Gửi cho ai" in (await lan.says("Mời bà con họp thôn.")).text, "it was still waited for"
+    assert len(await village.viewing.listing(village.lan)) == 1
 
 
 async def test_an_old_button_does_no_harm(village: Village, phones: tuple[Phone, Phone]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.announcements.content import LONGEST, PLACES, Content, Press, Refused, content_of, filled
+from bot.announcements.lanes import Lane
 from bot.conversation.model import Attachment, Reply
 from tests.bot.announcements.conftest import Doing, Village
 
@@ -131,6 +132,29 @@ async def replies(village: Village, content: Content, channel: str = "telegram")
     return seen
 
 
+async def test_links_inside_the_text_are_counted_as_those_of_buttons_are(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    text = "Xem https://thainguyen.gov.vn/lich. Nộp ở https://dichvucong.gov.vn, {xa}; lịch: https://thainguyen.gov.vn/lich"
+    [plain] = await replies(village, Content(text, "tap-huan"))
+    assert plain.text.count("https://thainguyen.gov.vn/lich") == 2, (
+        "without a public address they lead there themselves"
+    )
+    village.public_url = "https://cds.thainguyen.gov.vn"
+    [reply] = await replies(village, Content(f"{text} Mời bà con.", "tap-huan", (LINK, Press("read"))))
+    code = reply.buttons[1].payload.split(":")[1]
+    first, second = (f"https://cds.thainguyen.gov.vn/t/{code}/{number}/telegram" for number in (11, 12))
+    assert f"Xem {first}. Nộp ở {second}, xã Phủ Thông; lịch: {first}" in reply.text
+
+
+async def test_the_officer_is_told_where_links_are_not_counted(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    with_link = village.wish("Xem https://thainguyen.gov.vn/lich.")
+    assert any("không đếm được" in note for note in (await village.planner.plan(with_link)).notes)
+    assert not any("không đếm được" in note for note in (await village.planner.plan(village.wish())).notes)
+    village.public_url = "https://cds.thainguyen.gov.vn"
+    assert not any("không đếm được" in note for note in (await village.planner.plan(with_link)).notes)
+
+
 async def test_buttons_say_which_announcement_and_never_who(village: Village) -> None:
     await village.settle("phu-thong", 2)
     village.public_url = "https://cds.thainguyen.gov.vn/"
@@ -139,7 +163,7 @@ async def test_buttons_say_which_announcement_and_never_who(village: Village) ->
     assert first == second, "the same for everybody: nothing in it leads to a person"
     [link, read, ask, mute, stop] = first.buttons
     code = read.payload.split(":")[1]
-    assert link.url == f"https://cds.thainguyen.gov.vn/t/{code}/1"
+    assert link.url == f"https://cds.thainguyen.gov.vn/t/{code}/1/telegram"
     assert (read.label, read.payload) == ("Đã đọc", f"b:{code}:read")
     assert (ask.label, ask.payload) == ("Hỏi về tạm trú", f"b:{code}:ask:tam-tru")
     assert (mute.label, mute.payload) == ("Không nhận tin tập huấn", "g:-tap-huan")
@@ -164,12 +188,39 @@ async def test_the_preview_is_what_each_channel_shows(village: Village) -> None:
     from bot.announcements.viewing import Viewing
     from congdanso.deliveries import shows
 
+    village.lanes = tuple(Lane(name, "default") for name in ("telegram", "web", "zalo-bot", "zalo-oa"))
     await village.settle("phu-thong", 1)
-    plan = await village.planner.plan(village.wish("Giá <b> & {xa}", buttons=(Press("read"),)))
-    telegram, web = Viewing(village.desk, shows()).previews(plan)
-    assert telegram.parts[0].startswith("<b>Thông báo của xã Phủ Thông</b>\nGiá &lt;b&gt; &amp; xã Phủ Thông")
-    assert telegram.buttons == ("Đã đọc", "Dừng nhận thông báo")
+    plan = await village.planner.plan(
+        village.wish("Giá <b> & {xa}", buttons=(Press("read"), LINK), documents=("vneid",))
+    )
+    telegram, web, zalo_bot, zalo_oa = Viewing(village.desk, shows("https://cds.vn")).previews(plan)
+    assert telegram.parts[0].startswith("Thông báo của xã Phủ Thông\nGiá <b> & xã Phủ Thông")
+    assert telegram.buttons == ("Đã đọc", "Xem lịch → https://thainguyen.gov.vn/lich", "Dừng nhận thông báo")
     assert web.parts[0].startswith("Thông báo của xã Phủ Thông\nGiá <b> & xã Phủ Thông")
+    assert web.buttons == telegram.buttons
+    for zalo in (zalo_oa, zalo_bot):
+        assert "- Đã đọc\nXem lịch: https://thainguyen.gov.vn/lich" in zalo.parts[0]
+        assert zalo.buttons == ()
+    assert zalo_oa.documents == ("Tờ rơi VNeID",)
+    assert "https://cds.vn/materials/vneid.pdf" in zalo_bot.parts[0], "there are no files: it is an address in the text"
+
+
+async def test_the_example_is_filled_for_a_commune(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    wish = village.wish("Mời {xa} ngày {ngay}.", category="tap-huan", buttons=(Press("join"), LINK))
+    lines = village.viewing.example(await village.planner.plan(wish))
+    assert lines[:2] == ["Thông báo của xã Phủ Thông", "Mời xã Phủ Thông ngày 22/11/2026."]
+    assert lines[-4:] == [
+        "[Tham gia]",
+        "[Xem lịch → https://thainguyen.gov.vn/lich]",
+        "[Không nhận tin tập huấn]",
+        "[Dừng nhận thông báo]",
+    ]
+    assert village.viewing.example(await village.planner.plan(village.wish(" "))) == []
+
+
+def test_a_button_of_no_kind_can_be_shown() -> None:
+    assert Press("xyz").shown == "xyz"
 
 
 async def test_the_day_is_that_of_sending(village: Village) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +65,55 @@ async def test_what_cannot_be_edited_is_corrected_by_a_message(village: Village)
     await village.control.recall(village.lan, number, "Nhầm ngày")
     await village.run(channel, owner="run-2").work()
     assert (len(channel.edits), len(channel.sent)) == (1, 3)
+
+
+@dataclass
+class Leaflets(Editing):
+    """A channel whose messages bring a leaflet in a message of its own, and which can take it away."""
+
+    withdrawn: list[tuple[str, list[str]]] = field(default_factory=list)
+    refusals: list[Outcome] = field(default_factory=list)
+
+    async def send(self, chat: str, reply: Any) -> Outcome:
+        found = await super().send(chat, reply)
+        return Sent(found.external_id, (f"{found.external_id}1",)) if isinstance(found, Sent) else found
+
+    async def withdraw(self, chat: str, external_ids: Sequence[str]) -> Outcome:
+        if self.refusals:
+            return self.refusals.pop(0)
+        self.withdrawn.append((chat, list(external_ids)))
+        return Sent(external_ids[0])
+
+
+async def test_the_leaflet_that_went_with_it_is_taken_away_too(village: Village) -> None:
+    await village.settle("phu-thong", 2)
+    channel = Leaflets(refusals=[RetryAfter(1)])
+    number = await village.approved(village.wish(documents=("vneid",)))
+    await village.control.send(village.lan, number)
+    await village.run(channel).work()
+    await village.store.close_finished()
+    await village.control.recall(village.lan, number, "Nhầm ngày")
+    await village.run(channel, owner="run-2").work()
+    assert sorted(channel.withdrawn) == [("phu-thong-1", ["11"]), ("phu-thong-2", ["21"])]
+    assert sorted((chat, external) for chat, external, _ in channel.edits) == [
+        ("phu-thong-1", "1"),
+        ("phu-thong-2", "2"),
+    ]
+
+
+async def test_a_leaflet_that_stands_is_said_to_hold_no_longer(village: Village) -> None:
+    await village.settle("phu-thong", 1)
+    channel = Leaflets(refusals=[Rejected("message can't be deleted")])
+    for documents in (("vneid",), ()):
+        number = await village.approved(village.wish(f"Mời {documents}.", documents=documents))
+        await village.control.send(village.lan, number)
+        await village.run(channel, owner=f"a{documents}").work()
+        await village.store.close_finished()
+        await village.control.recall(village.lan, number, "Nhầm ngày")
+        await village.run(channel, owner=f"b{documents}").work()
+    with_one, without = (text for _, _, text in channel.edits)
+    assert "gửi kèm thông báo đó cũng không còn đúng" in with_one
+    assert "gửi kèm" not in without
 
 
 async def test_elsewhere_the_correction_comes_behind_it(village: Village) -> None:

@@ -100,16 +100,26 @@ async def test_without_a_template_they_are_left_out_as_before(oa: Oa) -> None:
     assert oa.by_template == []
 
 
-async def test_the_officer_sees_beforehand_what_it_costs(oa: Oa) -> None:
+@pytest.mark.parametrize(
+    ("pays", "words", "by_template"),
+    [
+        (True, "1 tốn phí, 2 ngoài 7 ngày, gửi bằng mẫu tin (phí nhiều nhất 360 đồng)", 2),
+        (
+            False,
+            "3 quá 48 giờ (tài khoản không bật tin tốn phí), gửi bằng mẫu tin (phí nhiều nhất 360 đồng)",
+            3,
+        ),
+    ],
+)
+async def test_the_officer_sees_beforehand_what_it_costs(oa: Oa, pays: bool, words: str, by_template: int) -> None:
     await oa.citizens(timedelta(hours=1), timedelta(days=4), timedelta(days=14), timedelta(days=30))
+    oa.village.paying = oa.village.lanes if pays else ()
     wish = oa.village.wish()
     plan = await oa.village.planner.plan(type(wish)(wish.unit, Content(TEXT, templates=(NOTICE,)), wish.audience))
     assert plan.problems == ()
-    assert plan.forecast.in_words() == (
-        "Zalo OA: 1 trong cửa sổ 48 giờ, 1 tốn phí, 2 ngoài 7 ngày, gửi bằng mẫu tin (phí nhiều nhất 360 đồng)"
-    )
+    assert plan.forecast.in_words() == f"Zalo OA: 1 trong cửa sổ 48 giờ, {words}"
     assert "outside_window" not in plan.unreachable
-    assert any("mẫu tin 301 gửi cho 2 người" in note for note in plan.notes)
+    assert any(f"mẫu tin 301 gửi cho {by_template} người" in note for note in plan.notes)
 
 
 async def test_where_zalo_counts_the_hours_otherwise_the_template_goes_instead(oa: Oa) -> None:

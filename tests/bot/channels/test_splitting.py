@@ -92,8 +92,21 @@ class TestTheMenu:
         assert numbered(Reply(asked, (PAPERS, FEE)), 2000) == [asked]
         assert numbered(Reply(asked, (PAPERS, FEE, PORTAL)), 2000) == [f"{asked}\n\n{menu((PORTAL,))}"]
 
-    def test_a_button_that_no_number_picks_is_left_to_the_text(self) -> None:
-        assert numbered(Reply('Muốn dừng, nhắn "dừng".', (FEE,), first=0), 2000) == ['Muốn dừng, nhắn "dừng".']
+    def test_a_button_that_no_number_picks_is_said_by_its_words(self) -> None:
+        stop = Button("Dừng nhận thông báo", "a:tat-thong-bao")
+        reply = Reply('Muốn dừng, nhắn "dừng".', (FEE, PORTAL, stop), first=0)
+        [shown] = numbered(reply, 2000)
+        assert shown.splitlines() == [
+            'Muốn dừng, nhắn "dừng".',
+            "",
+            "Anh/chị có thể nhắn lại một trong các câu sau:",
+            "- Lệ phí",
+            "Mở Cổng Dịch vụ công: https://dichvucong.gov.vn",
+        ]
+
+    def test_how_to_stop_is_said_by_the_text_alone(self) -> None:
+        stop = Button("Dừng nhận thông báo", "a:tat-thong-bao")
+        assert numbered(Reply('Muốn dừng, nhắn "dừng".', (stop,), first=0), 2000) == ['Muốn dừng, nhắn "dừng".']
 
     def test_the_menu_of_a_second_bubble_goes_on_counting(self) -> None:
         assert numbered(Reply("Kênh hỏi đáp.", (FEE,), first=3), 2000)[0].endswith("3. Lệ phí")

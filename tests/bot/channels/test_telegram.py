@@ -144,6 +144,25 @@ class TestInPlace:
         found = await channel.correct("77", "5", ANSWER)
         assert isinstance(found, outcome) if isinstance(outcome, type) else found == outcome
 
+    @pytest.mark.parametrize(
+        ("fault", "outcome"),
+        [
+            (None, messages.Sent("6")),
+            (Fault(400, "Bad Request: message can't be deleted"), messages.Rejected),
+            (Fault(429, "Too Many Requests: retry after 3", {"retry_after": 3}), messages.RetryAfter(3)),
+        ],
+    )
+    async def test_what_went_with_a_message_can_be_taken_away(
+        self, channel: TelegramChannel, emulator: TelegramEmulator, fault: Fault | None, outcome: Any
+    ) -> None:
+        emulator.faults["deleteMessages"] = [fault] if fault is not None else []
+        found = await channel.withdraw("77:3", ["6", "7"])
+        assert isinstance(found, outcome) if isinstance(outcome, type) else found == outcome
+        if fault is None:
+            [deleted] = emulator.sent
+            assert (deleted.method, deleted.chat, deleted.body["message_ids"]) == ("deleteMessages", "77", "[6, 7]")
+        assert isinstance(await channel.withdraw("77", ["x"]), messages.Rejected)
+
     async def test_what_is_no_single_bubble_is_sent_instead(self, channel: TelegramChannel) -> None:
         assert isinstance(await channel.correct("77", "5", Reply("dài " * 2000)), messages.Rejected)
 
@@ -317,7 +336,9 @@ class TestForum:
 
         channel = TelegramChannel("default", TOKEN, api_url=server[1], read_file=read)
         reply = Reply("Tờ rơi", attachments=(Attachment("Tờ rơi", "/materials/a.pdf", "application/pdf"),))
-        assert isinstance(await channel.send("-1005:12", reply), messages.Sent)
+        sent = await channel.send("-1005:12", reply)
+        assert isinstance(sent, messages.Sent)
+        assert [int(number) - int(sent.external_id) for number in sent.more] == [1], "to be taken back with it"
         await channel.correct("-1005:12", "5", ANSWER)
         await channel.stop()
         bodies = [body for _, body in emulator.calls]

@@ -10,6 +10,7 @@ import pytest
 from bot.conversation.categories import CATEGORIES
 from bot.conversation.dialogue import Dialogue
 from bot.conversation.model import AnnouncementPressed, CategoriesChosen, Said, Session, Turn, Unsubscribed
+from bot.conversation.notices import left
 from tests.builders import understood
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ def test_one_kind_ends_by_a_word_or_a_command_at_once(dialogue: Dialogue, text: 
 @pytest.mark.parametrize("text", ["dừng", "dừng thông báo", "/dung", "huỷ đăng ký"])
 def test_all_end_by_a_word_or_a_command(dialogue: Dialogue, text: str) -> None:
     assert says(dialogue, text).effects == (Unsubscribed(),)
+
+
+def test_who_leaves_is_told_from_who_comes_back(dialogue: Dialogue) -> None:
+    turns = [says(dialogue, text) for text in ("dừng", "/dung", "dừng tin tập huấn")]
+    turns += [presses(dialogue, payload) for payload in ("a:tat-thong-bao", "g:-tap-huan")]
+    assert all(left(turn.topic, turn.effects) for turn in turns)
+    stays = [says(dialogue, "dừng xe ở đâu"), presses(dialogue, "g:+tap-huan"), presses(dialogue, "a:nhan-thong-bao")]
+    assert not any(left(turn.topic, turn.effects) for turn in stays)
 
 
 @pytest.mark.parametrize("text", ["dừng xe ở đâu", "bỏ tập", "không nhận lương hưu", "tắt máy"])
