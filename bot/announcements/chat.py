@@ -17,7 +17,7 @@ from bot.announcements.desk import VERSION, Desk
 from bot.announcements.lifecycle import NotAllowed
 from bot.announcements.people import SEE, Actor
 from bot.announcements.planning import Plan, Wish, wish_of
-from bot.announcements.texts import told
+from bot.announcements.texts import say, told
 from bot.announcements.viewing import Viewing
 from bot.conversation import choices
 from bot.conversation.model import AnswerStatus, Button, Pending, Reply, Said, Session, Turn
@@ -206,7 +206,9 @@ class ChatDesk:
         )
         plan = reviewed.plan
         sheet = self._desk.sheet(plan.wish, plan.text, reviewed.seen)
-        return _said(session, "\n".join([head, "", *sheet, *plan.problems, *plan.notes]), buttons)
+        # With places to fill in, a citizen reads something else than stands there.
+        arrives = [say("as_it_arrives"), *self._viewing.example(plan), ""] if "{" in plan.text else []
+        return _said(session, "\n".join([head, "", *arrives, *sheet, *plan.problems, *plan.notes]), buttons)
 
     async def _approve(self, actor: Actor, number: int, version: str, session: Session) -> Turn:
         if len(version) < VERSION:
