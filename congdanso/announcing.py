@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bot.announcements.service import Plan, Progress, Refused, in_words
 from bot.announcements.states import AnnouncementState
 from bot.announcements.texts import say, state_in_words, told
+from bot.announcements.viewing import Viewing
 from bot.channels.web.channel import Bells, WebChannel
 from bot.clock import ZONE
 from bot.messages import Channels, LeftForPickup, Sent
@@ -87,7 +88,7 @@ async def announce(settings: Settings, order: Order, tell: Tell) -> None:
     """
     async with opened(settings) as desk:
         plan = await desk.deliveries.announcements.plan(order.unit, order.text, urgent_reason=order.urgent_reason)
-        show_plan(desk, plan, tell)
+        show_plan(desk.deliveries.viewing, plan, tell)
         if order.dry_run:
             if plan.problems:
                 raise Refused(plan.problems)
@@ -126,9 +127,9 @@ async def _officer(accounts: Accounts, places: Places, order: Order) -> Officer:
     return able[0]
 
 
-def show_plan(desk: Desk, plan: Plan, tell: Tell) -> None:
+def show_plan(viewing: Viewing, plan: Plan, tell: Tell) -> None:
     """Tell what would arrive, whom it reaches, whom not and why, and what is good to know."""
-    if lines := desk.deliveries.viewing.example(plan):
+    if lines := viewing.example(plan):
         tell(say("as_it_arrives"))
         tell("\n".join(f"  │ {line}" for line in lines))
     if plan.counted:

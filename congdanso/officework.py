@@ -133,7 +133,7 @@ async def draft(desk: Desk, login: str, written: Written, tell: Tell, *, key: st
     wish = await wished(desk, written)
     number = await desk.deliveries.desk.draft(login, wish, key=key)
     plan = await desk.deliveries.announcements.planner.plan(wish)
-    show_plan(desk, plan, tell)
+    show_plan(desk.deliveries.viewing, plan, tell)
     for problem in plan.problems:
         tell(say("note", note=problem))
     tell(say("drafted", number=number))

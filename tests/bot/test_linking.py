@@ -322,7 +322,9 @@ class TestLinkedChannels:
     ) -> None:
         await telegram.says("", kind="stopped")
         await town.work()
-        assert [(await c.row())["subscribed"] for c in (telegram, zalo)] == [False, True]
+        rows = [await c.row() for c in (telegram, zalo)]
+        assert [row["stopped_at"] is None for row in rows] == [False, True]
+        assert [row["subscribed"] for row in rows] == [True, True], "who comes back has chosen nothing anew"
 
     async def test_announcements_can_go_to_the_other_channel(
         self, town: Town, linked: None, telegram: Citizen, zalo: Citizen

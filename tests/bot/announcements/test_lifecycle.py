@@ -446,7 +446,7 @@ async def test_citizens_of_another_unit_are_not_counted(village: Village) -> Non
     assert (plan.audience, plan.counted, plan.whom) == (0, False, "")
     assert any("không thuộc đơn vị gửi" in problem for problem in plan.problems)
     lines: list[str] = []
-    show_plan(plan, lines.append)
+    show_plan(village.viewing, plan, lines.append)
     assert not any("Người nhận ở" in line for line in lines)
 
 
