@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -167,6 +168,7 @@ async def test_a_process_without_the_variable_takes_the_account_from_nobody(book
 async def test_what_an_officer_switched_off_stays_off_at_the_next_start(
     book: AccountBook, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
     given = Given("telegram", "default", "thai-nguyen", "Tỉnh Thái Nguyên", {"token": "x"})
     async with board(book, Messenger(), "a", given).loaded():
         await book.change("telegram", "default", active=False)
