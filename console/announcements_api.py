@@ -319,7 +319,7 @@ def _acts(routes: APIRouter, rooms: Rooms) -> None:
         if missing := [login for login, conversation in found.items() if conversation is None]:
             raise Refused([say("not_linked", login=login) for login in missing])
         for login, conversation in found.items():
-            outcome = await rooms.desk.announcements.trial(plan, conversation or 0, rooms.channels)
+            outcome = await rooms.desk.trial(officer.login, plan, conversation or 0, rooms.channels)
             if not isinstance(outcome, Sent | LeftForPickup):
                 raise Refused([f"{login}: {say('trial_failed', outcome=type(outcome).__name__)}"])
         return answers.Tried(sent_to=logins)

@@ -217,6 +217,9 @@ async def test_a_trial_goes_to_officers_who_linked_a_conversation(
     async with server.database.read() as connection:
         conversation_id = await connection.scalar(select(conversation.c.id).limit(1))
     await server.deliveries.chats.use_code(await server.deliveries.chats.make_code("lan"), conversation_id or 0)
+    # Who may only look sends nothing to anybody, not even to an officer.
+    viewer = await key_of(server, "Xem", "viewer")
+    assert (await browser.post(f"{API}/{number}/test", json={"to": ["lan"]}, headers=viewer)).status_code == 422
     tried = await browser.post(f"{API}/{number}/test", json={"to": ["lan"]}, headers=lan)
     assert tried.json() == {"sent_to": ["lan"]}
     async with server.database.read() as connection:
