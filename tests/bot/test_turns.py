@@ -122,9 +122,9 @@ async def test_a_message_that_takes_thought_keeps_nobody_waiting(
 async def test_a_message_is_stored_before_units_that_wait_longer(
     database: Database, clock: Clock, turns: Turns
 ) -> None:
-    may_end = threading.Event()
-    busy = [asyncio.ensure_future(database.unit(lambda _: may_end.wait(20)))]
-    await asyncio.sleep(0.05)
+    begun, may_end = threading.Event(), threading.Event()
+    busy = [asyncio.ensure_future(database.unit(lambda _: begun.set() or may_end.wait(20)))]
+    assert await asyncio.to_thread(begun.wait, 20)
     messages = select(func.count()).select_from(inbox)
     others = [asyncio.ensure_future(database.unit(lambda connection: connection.scalar(messages))) for _ in range(8)]
     await asyncio.sleep(0.05)

@@ -51,6 +51,16 @@ class Bookshelf:
 
 
 @dataclass
+class Revised(Bookshelf):
+    """A library that can tell that its leaflet was written anew."""
+
+    edition: str = "1"
+
+    def stamp(self, name: str) -> str:
+        return f"{name}-{self.edition}"
+
+
+@dataclass
 class Village:
     """Citizens and a clock that only moves when the delivering run sleeps: a night passes in no time."""
 

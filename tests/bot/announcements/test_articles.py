@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from bot.announcements.articles import Articles, ArticleState, Draft, Press
 from bot.announcements.audience import audience_of
-from bot.announcements.content import Content, Refused
+from bot.announcements.content import Content, Refused, plain_content
 from bot.announcements.content import Press as Button
+from bot.announcements.tables import announcement
+from bot.announcements.texts import told
 from bot.channels.zalo_oa import seeded, zalo_oa_channel
 from bot.channels.zalo_oa.api import http_client
 from bot.messages import Channels, Outcome
 from bot.storage.tables import channel_account
 from congdanso.press import OaPress, press_of
-from tests.bot.announcements.conftest import TEXT, Village
+from tests.bot.announcements.conftest import TEXT, Revised, Village
 from tests.bot.channels.zalo_oa.stores import MemorySecrets
 from tests.emulators.server import serve
 from tests.emulators.zalo_oa import APP_ID, APP_SECRET, BROADCAST, OA_SECRET, Fault, ZaloOaEmulator
@@ -114,6 +116,19 @@ async def test_an_approved_announcement_becomes_an_article_and_is_broadcast_once
     assert [(a.account, a.state) for a in shown.articles] == [("default", ArticleState.SENT)]
     assert shown.as_json()["articles"][0]["actor"] == oa.village.lan
     assert (shown.steps[-1].action, shown.steps[-1].note) == ("article", "default: Zalo đã nhận")
+
+
+async def test_what_was_changed_behind_the_approval_is_not_broadcast(oa: Oa) -> None:
+    shelf = Revised()
+    oa.village.shelf = shelf
+    number = await oa.village.approved(oa.village.wish(documents=("vneid",)))
+    shelf.edition = "2"
+    assert told("begin_problems", "changed") in await oa.refused(number)
+    shelf.edition = "1"
+    async with oa.village.database.write() as connection:
+        await connection.execute(update(announcement).values(content=plain_content("Lời khác").as_json()))
+    assert told("begin_problems", "changed") in await oa.refused(number)
+    assert [c for c in oa.zalo.calls if c.path == CREATE] == []
 
 
 async def test_what_nobody_approved_or_somebody_took_back_is_not_broadcast(oa: Oa) -> None:

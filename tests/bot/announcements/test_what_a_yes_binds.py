@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -13,21 +12,11 @@ from bot.announcements.content import Refused, Stamped
 from bot.announcements.states import AnnouncementState as State
 from congdanso.deliveries import PackShelf
 from content.packs import Packs, load
-from tests.bot.announcements.conftest import Bookshelf, Village
+from tests.bot.announcements.conftest import Revised, Village
 from tests.builders import Clock, FakeChannel
 
 pytestmark = pytest.mark.anyio
 WITHOUT_WEB = Audience(("phu-thong",), without_saved=("web",))
-
-
-@dataclass
-class Revised(Bookshelf):
-    """A library that can tell that its leaflet was written anew."""
-
-    edition: str = "1"
-
-    def stamp(self, name: str) -> str:
-        return f"{name}-{self.edition}"
 
 
 async def save(village: Village, **question: tuple[str, ...]) -> None:

@@ -61,14 +61,15 @@ async def test_urgent_ones_go_before_those_that_wait_longer(database: Database) 
     if not database.is_sqlite:
         pytest.skip("PostgreSQL keeps connections for urgent units instead")
     order: list[str] = []
-    may_end = threading.Event()
+    begun, may_end = threading.Event(), threading.Event()
 
     def long(connection: Connection) -> None:
+        begun.set()
         assert may_end.wait(20)
         connection.execute(select(func.count()).select_from(checkpoint))
 
     first = asyncio.ensure_future(database.unit(long))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(begun.wait, 20)
     others = [asyncio.ensure_future(database.unit(kept(f"other-{i}", order))) for i in range(5)]
     urgent = [asyncio.ensure_future(database.unit(kept(f"urgent-{i}", order), Priority.URGENT)) for i in range(3)]
     await asyncio.sleep(0)
@@ -82,8 +83,9 @@ async def test_bulk_goes_behind_conversations_but_is_not_stopped_by_them(databas
     if not database.is_sqlite:
         pytest.skip("PostgreSQL has a connection for each of them")
     order: list[str] = []
-    may_end = threading.Event()
-    first = asyncio.ensure_future(database.unit(lambda _: may_end.wait(20)))
+    begun, may_end = threading.Event(), threading.Event()
+    first = asyncio.ensure_future(database.unit(lambda _: begun.set() or may_end.wait(20)))
+    assert await asyncio.to_thread(begun.wait, 20)
     bulk = [asyncio.ensure_future(database.unit(kept(f"bulk-{i}", order), Priority.BULK)) for i in range(2)]
     await asyncio.sleep(0.2)
     usual = [asyncio.ensure_future(database.unit(kept(f"usual-{i}", order))) for i in range(6)]
@@ -98,8 +100,9 @@ async def test_bulk_does_not_begin_in_the_middle_of_an_answer(
 ) -> None:
     monkeypatch.setattr("bot.storage.units.PATIENCE", 20.0)
     order: list[str] = []
-    may_end = threading.Event()
-    answer = asyncio.ensure_future(database.unit(lambda _: may_end.wait(20)))
+    begun, may_end = threading.Event(), threading.Event()
+    answer = asyncio.ensure_future(database.unit(lambda _: begun.set() or may_end.wait(20)))
+    assert await asyncio.to_thread(begun.wait, 20)
     bulk = asyncio.ensure_future(database.unit(kept("bulk", order), Priority.BULK))
     await asyncio.sleep(0.2)
     may_end.set()
