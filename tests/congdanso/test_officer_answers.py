@@ -76,7 +76,9 @@ class Province:
 
     async def asks(self, says: Callable[[str], Awaitable[None]], got: Callable[[], list[str]]) -> int:
         """Somebody sends a question to the officers of Phủ Thông; return its number."""
-        for text, until_told in (("chọn xã Phủ Thông", "Phủ Thông"), ("gặp cán bộ", "gõ câu hỏi"), (ASKED, "ghi lại")):
+        # The first greeting says that questions are recorded: only the whole phrase tells that this one was.
+        recorded = "đã được ghi lại cho cán bộ"
+        for text, until_told in (("chọn xã Phủ Thông", "Phủ Thông"), ("gặp cán bộ", "gõ câu hỏi"), (ASKED, recorded)):
             await says(text)
             async with asyncio.timeout(20):
                 while not any(until_told in said for said in got()):
