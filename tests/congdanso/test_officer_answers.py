@@ -185,8 +185,7 @@ async def test_a_closed_page_finds_it_when_it_is_opened(province: Province) -> N
             if line.startswith("data: "):
                 assert json.loads(line.removeprefix("data: "))["text"] == ARRIVES
                 break
-        # While the page is still open: to one that left in the same instant it would be shown again.
-        await province.until_delivery(number, "sent")
+    await province.until_delivery(number, "sent")
 
 
 async def test_on_telegram_it_is_a_message_and_only_a_code_remains_in_the_figures(province: Province) -> None:

@@ -48,20 +48,25 @@ class Pushed:
             after = await self._newest_sent(chat) if last_seen is None else last_seen
             seen: set[int] = set()
             written: list[int] = []
-            while True:
-                bell.clear()
-                for row in await self._rows(chat, after, seen):
-                    yield ServerSentEvent(data=json.dumps(row["reply"], ensure_ascii=False), id=str(row["id"]))
-                    seen.add(row["id"])
-                    if row["state"] != "sent":
-                        written.append(row["id"])
-                if written and await self.mark_sent(chat, written):
-                    written.clear()
-                try:
-                    async with asyncio.timeout(self._look):
-                        await bell.wait()
-                except TimeoutError:
-                    pass
+            try:
+                while True:
+                    bell.clear()
+                    for row in await self._rows(chat, after, seen):
+                        yield ServerSentEvent(data=json.dumps(row["reply"], ensure_ascii=False), id=str(row["id"]))
+                        seen.add(row["id"])
+                        if row["state"] != "sent":
+                            written.append(row["id"])
+                    if written and await self.mark_sent(chat, written):
+                        written.clear()
+                    try:
+                        async with asyncio.timeout(self._look):
+                            await bell.wait()
+                    except TimeoutError:
+                        pass
+            finally:
+                # A page that left while the sender had its hand on the conversation: what it took is sent all the same.
+                if written:
+                    await self.mark_sent(chat, written)
 
     async def _newest_sent(self, chat: str) -> int:
         query = (
@@ -92,11 +97,11 @@ class Pushed:
 
     async def mark_sent(self, chat: str, ids: list[int]) -> bool:
         """Mark rows as sent, under the conversation's lease so that the sender has no hand on them meanwhile."""
-        for _ in range(MARK_TRIES):
-            with _undisturbed():
+        with _undisturbed():
+            for _ in range(MARK_TRIES):
                 if await self._marked(chat, ids):
                     return True
-            await asyncio.sleep(MARK_PAUSE)
+                await asyncio.sleep(MARK_PAUSE)
         return False
 
     async def _marked(self, chat: str, ids: list[int]) -> bool:
@@ -120,7 +125,7 @@ class Pushed:
 
 
 def _undisturbed() -> anyio.CancelScope:
-    """Let a few milliseconds of database work end though the page has left: cut short, it would cost a connection."""
+    """Let a moment of database work end though the page has left: cut short, it would cost a connection."""
     return anyio.CancelScope(shield=True)
 
 

@@ -228,6 +228,20 @@ async def test_it_is_marked_as_sent_once_whoever_held_the_conversation_lets_go(d
             assert await stream.is_silent()
 
 
+async def test_a_page_that_left_meanwhile_had_it_all_the_same(database: Database) -> None:
+    web = WebApp(database)
+    async with serving(web) as served:
+        ids = await served.push("một")
+        other = web.turns("other")
+        held = await other.hold(1)
+        assert held is not None
+        async with served.stream() as stream:
+            assert await stream.texts(1) == ["một"]
+        assert await web.states(ids) == ["queued"]
+        await other.release(held)
+        await served.until_sent(ids)
+
+
 async def test_a_silent_line_is_kept_alive(database: Database) -> None:
     async with serving(WebApp(database), keep_alive=0.1) as served, served.stream() as stream:
         assert await stream.is_silent(0.5)
