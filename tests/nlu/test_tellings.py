@@ -65,6 +65,11 @@ def test_a_part_that_asks_for_something_outweighs_a_whole_that_seems_not_to() ->
     assert asked_of(odds(tong_quan=1, cach_lam=-1), telling, telling, telling) == ["tong-quan"]
 
 
+def test_one_part_that_surely_asks_for_more_than_the_whole_is_enough_though_what_it_asks_is_unsure() -> None:
+    telling, asking = odds(tong_quan=6), odds(tong_quan=-3, cach_lam=0.5)
+    assert asked_of(odds(tong_quan=1, cach_lam=-1), telling, asking) == ["cach-lam"]
+
+
 def test_each_of_several_questions_counts_by_the_part_that_asks_it() -> None:
     whole = odds(tong_quan=-1, le_phi=-0.5, noi_nop=-0.5)
     assert set(asked_of(whole, odds(tong_quan=-4, le_phi=3), odds(tong_quan=-4, noi_nop=3))) == {"le-phi", "noi-nop"}
