@@ -28,6 +28,8 @@ APPLICATION_VERSION: Final = "1"
 """DBOS gives work only to processes of one version. Ours is written out: a new release goes on with the old one's work."""
 CHORES_EVERY: Final = 1.0
 """Seconds between two looks for work."""
+POLL: Final = 1.0
+"""Seconds between two questions of DBOS to its own tables: 7 ms of processor time each, in which answers wait."""
 SWEEP_EVERY: Final = timedelta(minutes=1)
 ENDING: Final = 45.0
 """Seconds that requests on their way get to be answered when the process ends."""
@@ -212,7 +214,7 @@ def _launch(durable: Durable, loop: asyncio.AbstractEventLoop, system_url: str, 
     _here = (durable, loop)
     try:
         DBOS.launch()
-        DBOS.register_queue(QUEUE, partition_concurrency=1, polling_interval_sec=0.2, on_conflict="always_update")
+        DBOS.register_queue(QUEUE, partition_concurrency=1, polling_interval_sec=POLL, on_conflict="always_update")
     except BaseException:
         _here = None
         with suppress(Exception):

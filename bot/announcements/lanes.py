@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from bot.announcements.states import DeliveryState, Reason
 from bot.announcements.tables import delivery, lane
 from bot.clock import Clock
 from bot.storage.database import Database, aware
+from bot.storage.statements import bound, more
 
 LEASE: Final = timedelta(seconds=15)
 """Longer than any transaction here and any pause of a healthy process; after a crash, deliveries rest so long."""
@@ -107,12 +108,15 @@ class Lanes:
 
     async def _fence(self, connection: AsyncConnection, key: Lane, owner: str, **values: Any) -> bool:
         """Prove that the lane is ours, and lock it for the rest of the transaction."""
-        held = await connection.execute(
-            update(lane)
-            .where(is_lane(key), lane.c.owner == owner)
-            .values(lease_until=self._clock() + self.lease, **values)
-        )
+        until = {"lease_until": self._clock() + self.lease} | values
+        whose = {"on": key.channel, "of": key.account, "by": owner}
+        held = await connection.execute(more(_OURS, lane, *until), whose | bound(until))
         return held.rowcount == 1
+
+
+_OURS: Final = update(lane).where(
+    lane.c.channel == bindparam("on"), lane.c.account == bindparam("of"), lane.c.owner == bindparam("by")
+)
 
 
 def is_lane(key: Lane) -> ColumnElement[bool]:

@@ -38,6 +38,7 @@ from bot.codec import reply_to_json
 from bot.conversation.model import Reply
 from bot.relocation import relocate
 from bot.storage.database import Database, aware
+from bot.storage.statements import bound, more
 from bot.storage.tables import conversation, outbox
 from bot.storage.units import Priority, as_unit
 
@@ -232,38 +233,11 @@ class Store(Chores):
 
         None of an announcement that was paused or stopped meanwhile.
         """
-        active = select(announcement.c.state.in_(ACTIVE)).where(announcement.c.id == current.id)
-        if not await connection.scalar(active):
-            return []
-        query = (
-            select(
-                delivery.c.conversation_id,
-                delivery.c.attempts,
-                delivery.c.target,
-                conversation.c.id.label("known"),
-                conversation.c.chat,
-                conversation.c.ward,
-                conversation.c.subscribed,
-                conversation.c.stopped_at,
-                conversation.c.muted,
-                conversation.c.person,
-                conversation.c.last_seen_at,
-            )
-            .select_from(delivery)
-            .outerjoin(conversation, conversation.c.id == delivery.c.conversation_id)
-            .where(
-                delivery.c.announcement_id == current.id,
-                delivery.c.channel == key.channel,
-                delivery.c.account == key.account,
-                IS_QUEUED,
-                delivery.c.conversation_id > after,
-                or_(delivery.c.due_at.is_(None), delivery.c.due_at <= self._clock()),
-            )
-            .order_by(delivery.c.conversation_id)
-            .limit(wanted)
-            .with_for_update(of=delivery)
-        )
-        return (await connection.execute(query)).mappings().all()
+        asked = {
+            "announcement": current.id, "on": key.channel, "of": key.account, "after": after, "now": self._clock(),
+            "wanted": wanted,
+        }  # fmt: skip
+        return (await connection.execute(_DUE, asked)).mappings().all()
 
     async def _choose(
         self, connection: AsyncConnection, key: Lane, current: Current, rows: Sequence[RowMapping]
@@ -302,28 +276,12 @@ class Store(Chores):
 
     @staticmethod
     async def _change(connection: AsyncConnection, current: Current, ids: Sequence[int], **values: Any) -> None:
-        await connection.execute(
-            update(delivery)
-            .where(delivery.c.announcement_id == current.id, delivery.c.conversation_id.in_(ids))
-            .values(**values)
-        )
+        which = {"announcement": current.id, "of": ids}
+        await connection.execute(more(_OF_THESE, delivery, *values), which | bound(values))
 
     async def _settle(self, connection: AsyncConnection, key: Lane, settled: Sequence[Settled]) -> None:
         await connection.execute(
-            update(delivery)
-            .where(
-                delivery.c.announcement_id == bindparam("announcement"),
-                delivery.c.conversation_id == bindparam("of"),
-                IS_SENDING,
-            )
-            .values(
-                state=bindparam("new_state"),
-                reason=bindparam("why"),
-                attempts=bindparam("tries"),
-                due_at=bindparam("due"),
-                external_id=bindparam("external"),
-                at=bindparam("moment"),
-            ),
+            _SETTLE,
             [
                 {
                     "announcement": s.recipient.announcement_id,
@@ -379,14 +337,66 @@ class Store(Chores):
         )
 
 
+_DUE: Final = (
+    select(
+        delivery.c.conversation_id,
+        delivery.c.attempts,
+        delivery.c.target,
+        conversation.c.id.label("known"),
+        conversation.c.chat,
+        conversation.c.ward,
+        conversation.c.subscribed,
+        conversation.c.stopped_at,
+        conversation.c.muted,
+        conversation.c.person,
+        conversation.c.last_seen_at,
+    )
+    .select_from(delivery)
+    .outerjoin(conversation, conversation.c.id == delivery.c.conversation_id)
+    .where(
+        delivery.c.announcement_id == bindparam("announcement"),
+        delivery.c.channel == bindparam("on"),
+        delivery.c.account == bindparam("of"),
+        IS_QUEUED,
+        delivery.c.conversation_id > bindparam("after"),
+        or_(delivery.c.due_at.is_(None), delivery.c.due_at <= bindparam("now")),
+        exists().where(announcement.c.id == bindparam("announcement"), announcement.c.state.in_(ACTIVE)),
+    )
+    .order_by(delivery.c.conversation_id)
+    .limit(bindparam("wanted"))
+    .with_for_update(of=delivery)
+)
+_OF_THESE: Final = update(delivery).where(
+    delivery.c.announcement_id == bindparam("announcement"),
+    delivery.c.conversation_id.in_(bindparam("of", expanding=True)),
+)
+_SETTLE: Final = (
+    update(delivery)
+    .where(
+        delivery.c.announcement_id == bindparam("announcement"),
+        delivery.c.conversation_id == bindparam("of"),
+        IS_SENDING,
+    )
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("why"),
+        attempts=bindparam("tries"),
+        due_at=bindparam("due"),
+        external_id=bindparam("external"),
+        at=bindparam("moment"),
+    )
+)
+
+
 async def replies_waiting(database: Database, clock: Clock, channel: str, account: str) -> bool:
     """Whether a conversation of this account waits for an answer, in any process. Announcements never set `ready_at`."""
     query = (
         select(conversation.c.id)
         .where(
             conversation.c.ready_at <= clock(),
-            conversation.c.channel == channel,
-            conversation.c.account == account,
+            # Not as plain columns: SQLite would go by them through all citizens of the account instead of by `ready_at`.
+            conversation.c.channel + "" == channel,
+            conversation.c.account + "" == account,
         )
         .limit(1)
     )
