@@ -22,6 +22,7 @@ def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
     )
     connection.execute(delete(outbox).where(outbox.c.id.in_(answers_of(connection, conversation_id))))
     connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
+    connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(language=None))
     forget_codes(connection, conversation_id)
 
 
@@ -53,6 +54,7 @@ def forget(connection: Connection, held: Work, until: int) -> datetime | None:
         "subscribed": False,
         "consented_at": None,
         "silent_until": None,
+        "language": None,
     }
     connection.execute(update(conversation).where(here).values(**anew, **alone, chosen_at=None, muted=None))
     return work.release(connection, held)

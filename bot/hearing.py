@@ -42,6 +42,7 @@ def session_of(row: Mapping[str, Any]) -> Session:
         consented=row["consented_at"] is not None,
         linked=row["person"] is not None,
         preferred=row["preferred"],
+        language=row["language"] or "",
     )
 
 

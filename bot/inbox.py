@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.conversation.model import Session
 from bot.messages import ACTS, Address, Incoming, masked
 from bot.storage.database import Database, aware
+from bot.storage.statements import bound, changes
 from bot.storage.tables import ACCEPTED, DEAD, DONE, Moment, conversation, inbox
 from bot.storage.units import Priority
 from bot.work import KNOWN, LEASE, Work, new_lease
@@ -73,6 +74,9 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
     if lease is not None and taker is not None:
         values |= {"lease": lease, "until": taker[1] + LEASE}
     connection.execute(_NOTE[safe.kind in ACTS, lease is not None], values)
+    if safe.language and safe.language != row["language"]:
+        told = {"language": safe.language}
+        connection.execute(changes(conversation, *told), {"which": row["id"]} | bound(told))
     if lease is None:
         return Stored(row["id"], new=True, inbox_id=number)
     held = Work(

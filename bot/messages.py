@@ -45,6 +45,8 @@ class Incoming:
     truncated: bool = False
     ref: str = ""
     """The messenger's id of the message whose button was pressed."""
+    language: str = ""
+    """Of the citizen's own screen, where the messenger tells it ("vi", "en")."""
 
 
 def masked(incoming: Incoming) -> Incoming:
@@ -64,6 +66,7 @@ def masked(incoming: Incoming) -> Incoming:
         incoming.received_at,
         tuple(k for k in kinds if k in personal.REFUSED),
         len(incoming.text) > MAX_TEXT,
+        language=incoming.language,
     )
 
 

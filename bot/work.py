@@ -32,6 +32,7 @@ KNOWN: Final = (
     conversation.c.person,
     conversation.c.preferred,
     conversation.c.silent_until,
+    conversation.c.language,
 )
 """What a turn stands on."""
 OPEN: Final = ("queued", "sending")

@@ -97,6 +97,11 @@ class Audience(_Body):
     groups: Names = Field(default=[], description="names as `GET /api/announcements/audiences` tells them")
     channels: Names = []
     without_channels: Names = []
+    languages: Names = Field(
+        default=[], description='of their screen, as the messenger tells it: "vi", "en"; untold is "vi"'
+    )
+    took: Names = Field(default=[], description="read one of these lessons, and agreed to being remembered")
+    not_took: Names = Field(default=[], description="not known to have read any of these lessons")
     seen_within_days: Days = None
     not_seen_for_days: Days = None
     not_contacted_days: Days = None

@@ -12,7 +12,7 @@ from bot.storage.database import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0011"
+HEAD: Final = "0012"
 """The version the code expects. Written out, so that a start that has nothing to migrate need not import Alembic."""
 
 

@@ -53,13 +53,16 @@ class Citizen:
     account: str = "default"
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
-    async def says(self, text: str, *, kind: str = "text", update_id: str | None = None) -> tuple[int, bool]:
+    async def says(
+        self, text: str, *, kind: str = "text", update_id: str | None = None, language: str = ""
+    ) -> tuple[int, bool]:
         incoming = Incoming(
             Address(self.channel, self.account, self.chat),
             update_id or f"{self.chat}-{next(self.numbers)}",
             kind,
             text,
             self.clock(),
+            language=language,
         )
         return await accept(self.database, incoming)
 

@@ -7,6 +7,7 @@ asked here: what cannot be answered so is refused, with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,16 +18,22 @@ import yaml
 
 from bot.announcements.content import Refused
 from bot.announcements.texts import told
+from bot.conversation.messages import lessons
 from content.places import Places, unit_title, within
 
 LONGEST_SPAN: Final = 365
 MOST: Final = 200
 """Entries of one list: all communes of the largest province, and some."""
 _GROUPS: Final = Path(__file__).with_name("groups.yml")
-_LISTS: Final = ("units", "without_units", "topics", "groups", "channels", "without_channels", "without_saved")
+_LISTS: Final = (
+    "units", "without_units", "topics", "groups", "channels", "without_channels", "languages", "took", "not_took", "without_saved",
+)  # fmt: skip
 _SPANS: Final = ("topics_within_days", "seen_within_days", "not_seen_for_days", "not_contacted_days")
-_REFUSED: Final = ("took", "not_took")
-LANGUAGE: Final = "vi"
+OWN: Final = "vi"
+"""The language of everybody whose messenger told none."""
+
+
+_LANGUAGE: Final = re.compile("[a-z]{2,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,12 @@ class Audience:
     """Belongs to at least one of these groups (their topics are added to `topics`)."""
     channels: tuple[str, ...] = ()
     without_channels: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    """Their messenger speaks one of these with them ("vi", "en"); where none is told, it is Vietnamese."""
+    took: tuple[str, ...] = ()
+    """Read at least one of these lessons, and agreed to being remembered."""
+    not_took: tuple[str, ...] = ()
+    """Is not known to have read any of these lessons."""
     seen_within_days: int | None = None
     not_seen_for_days: int | None = None
     not_contacted_days: int | None = None
@@ -104,11 +117,8 @@ def audience_of(given: Mapping[str, Any]) -> Audience:
     Raises:
         Refused: it asks for something that is not kept, or does not have the shape of a question.
     """
-    problems = [told("audience_problems", "took")] if any(name in given for name in _REFUSED) else []
-    if given.get("language", LANGUAGE) != LANGUAGE:
-        problems.append(told("audience_problems", "language"))
-    known = {*_LISTS, *_SPANS, *_REFUSED, "language", "saved"}
-    problems += [told("audience_problems", "unknown", what=str(key)[:40]) for key in given if key not in known]
+    known = {*_LISTS, *_SPANS, "saved"}
+    problems = [told("audience_problems", "unknown", what=str(key)[:40]) for key in given if key not in known]
     values: dict[str, Any] = {}
     for name in _LISTS:
         listed = given.get(name) or []
@@ -192,6 +202,16 @@ def problems_of(
         for c in (*audience.channels, *audience.without_channels)
         if c not in channels
     ]
+    problems += [
+        told("audience_problems", "lesson", lesson=slug[:64], known=", ".join(lessons()))
+        for slug in (*audience.took, *audience.not_took)
+        if slug not in lessons()
+    ]
+    problems += [
+        told("audience_problems", "language", language=code[:16])
+        for code in audience.languages
+        if not _LANGUAGE.fullmatch(code)
+    ]
     return problems
 
 
@@ -211,6 +231,12 @@ def audience_in_words(audience: Audience, places: Places) -> str:
     for key, channels in (("channels", audience.channels), ("without_channels", audience.without_channels)):
         if channels:
             parts.append(told("audience_words", key, channels=", ".join(channel_in_words(c) for c in channels)))
+    if audience.languages:
+        names = [language_in_words(code) for code in audience.languages]
+        parts.append(told("audience_words", "languages", names=", ".join(names)))
+    for key, slugs in (("took", audience.took), ("not_took", audience.not_took)):
+        if slugs:
+            parts.append(told("audience_words", key, names=", ".join(slugs)))
     parts += [
         told("audience_words", key, days=days)
         for key in ("seen_within_days", "not_seen_for_days", "not_contacted_days")
@@ -224,6 +250,14 @@ def audience_in_words(audience: Audience, places: Places) -> str:
 def units_in_words(units: Sequence[str], places: Places) -> str:
     """Return the names of units."""
     return ", ".join(unit_title(places, unit) for unit in units)
+
+
+def language_in_words(code: str) -> str:
+    """Return a language's name; one that has none here is told by its code."""
+    try:
+        return told("languages", code)
+    except KeyError:
+        return code
 
 
 def channel_in_words(channel: str) -> str:

@@ -164,7 +164,7 @@ async def forecast(
         "muted": and_(asked, ~stopped, subscribed, mutes(category)),
         "no_account": and_(wanted, ~has_account(accounts)),
     }
-    if audience.asks_interest:
+    if audience.asks_interest or audience.took:
         conditions["no_consent"] = and_(
             here(audience.wards(places)), willing(category), conversation.c.consented_at.is_(None)
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, true
 
-from bot.announcements.audience import Audience
+from bot.announcements.audience import OWN, Audience
 from bot.announcements.chores import EXPIRES
 from bot.announcements.lanes import Lane
 from bot.announcements.respect import COUNTED
@@ -65,6 +65,12 @@ def asked_for(
         found.append(conversation.c.last_seen_at <= now - timedelta(days=audience.not_seen_for_days))
     if audience.asks_interest:
         found.append(_interested(audience, now, postgres=postgres))
+    if audience.languages:
+        found.append(func.coalesce(conversation.c.language, OWN).in_(audience.languages))
+    if audience.took:
+        found.append(_learnt(audience.took, postgres=postgres))
+    if audience.not_took:
+        found.append(~_learnt(audience.not_took, postgres=postgres))
     if audience.not_contacted_days is not None:
         found.append(~_contacted(now, timedelta(days=audience.not_contacted_days)))
     for name in audience.without_saved:
@@ -76,16 +82,26 @@ def asked_for(
 
 def _interested(audience: Audience, now: datetime, *, postgres: bool) -> ColumnElement[bool]:
     """Who agreed to questions being kept, wrote lately, and whose conversation remembers one of the topics."""
-    recent: Any
-    if postgres:
-        recent = func.json_array_elements_text(conversation.c.session["recent"]).table_valued("value")
-    else:
-        recent = func.json_each(conversation.c.session, literal("$.recent")).table_valued("value")
     return and_(
         conversation.c.consented_at.is_not(None),
         conversation.c.last_seen_at > now - timedelta(days=audience.topics_within_days),
-        select(true()).select_from(recent).where(recent.c.value.in_(sorted(audience.interests))).exists(),
+        _remembers("recent", sorted(audience.interests), postgres=postgres),
     )
+
+
+def _learnt(lessons: Sequence[str], *, postgres: bool) -> ColumnElement[bool]:
+    """Who agreed to being remembered, and read one of the lessons."""
+    return and_(conversation.c.consented_at.is_not(None), _remembers("lessons", lessons, postgres=postgres))
+
+
+def _remembers(what: str, slugs: Sequence[str], *, postgres: bool) -> ColumnElement[bool]:
+    """The condition that a list which the conversation keeps holds one of these."""
+    kept: Any
+    if postgres:
+        kept = func.json_array_elements_text(conversation.c.session[what]).table_valued("value")
+    else:
+        kept = func.json_each(conversation.c.session, literal(f"$.{what}")).table_valued("value")
+    return select(true()).select_from(kept).where(kept.c.value.in_(slugs)).exists()
 
 
 def _contacted(now: datetime, span: timedelta) -> ColumnElement[bool]:

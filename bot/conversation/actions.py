@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from bot.conversation import choices, links, materials, notices
 from bot.conversation.answers import topic_button
 from bot.conversation.materials import Materials
-from bot.conversation.messages import catalogue, label, say
+from bot.conversation.messages import catalogue, label, lessons, say
 from bot.conversation.model import (
     AnswerStatus,
     Button,
@@ -337,13 +337,18 @@ class Actions:
 
     def _my_data(self, session: Session, _: str) -> Turn:
         ward = self._ward(session.ward)
-        recent = ", ".join(self._library[s].label for s in session.recent if s in self._library)
+        recent, read = (
+            ", ".join(self._library[s].label for s in slugs if s in self._library)
+            for slugs in (session.recent, session.lessons)
+        )
         text = say(
             "my_data",
             ward=ward.name if ward else "chưa chọn",
             subscribed=notices.wanted(session),
             consented="có" if session.consented else "chưa",
             recent=recent or "chưa có",
+            lessons=read or "chưa có",
+            language=session.language or "ứng dụng không cho biết",
             linked="có" if session.linked else "chưa",
         )
         buttons = [
@@ -380,14 +385,12 @@ class Actions:
     # the rest
 
     def _lessons(self, session: Session, _: str) -> Turn:
-        return self._offer(
-            session, say("lessons"), catalogue()["lessons_topics"], "hoc-ky-nang-so", AnswerStatus.ACTION_DONE
-        )
+        return self._offer(session, say("lessons"), lessons(), "hoc-ky-nang-so", AnswerStatus.ACTION_DONE)
 
     def _help(self, session: Session, _: str) -> Turn:
         return self._offer(session, say("help"), catalogue()["help_topics"], "tro-giup", AnswerStatus.ACTION_DONE)
 
-    def _offer(self, session: Session, text: str, slugs: list[str], topic: str, status: AnswerStatus) -> Turn:
+    def _offer(self, session: Session, text: str, slugs: Sequence[str], topic: str, status: AnswerStatus) -> Turn:
         options = tuple(topic_button(self._library, slug) for slug in slugs if slug in self._library)
         return _done(session, text, status, topic, options)
 

@@ -17,7 +17,7 @@ from bot.conversation import choices, context, linking, links, notices
 from bot.conversation.actions import Actions
 from bot.conversation.answers import answer, portal_button, topic_button
 from bot.conversation.going_on import GoingOn, Understand, switches
-from bot.conversation.messages import catalogue, say
+from bot.conversation.messages import catalogue, lessons, say
 from bot.conversation.model import (
     HISTORY,
     AnswerStatus,
@@ -376,7 +376,9 @@ class Dialogue:
     @staticmethod
     def _remember(session: Session, slug: str, aspect: str | None) -> Session:
         recent = (slug, *(s for s in session.recent if s != slug))[:HISTORY]
-        return replace(session, topic=slug, aspect=aspect, recent=recent)
+        read = slug in lessons() and slug not in session.lessons
+        learnt = (*session.lessons, slug) if read else session.lessons
+        return replace(session, topic=slug, aspect=aspect, recent=recent, lessons=learnt)
 
     def _introduced(self, turn: Turn) -> Turn:
         """On first contact, say who answers and what is kept, after the answer itself."""

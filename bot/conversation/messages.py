@@ -18,6 +18,11 @@ def catalogue() -> dict[str, Any]:
     return messages
 
 
+def lessons() -> tuple[str, ...]:
+    """Return the topics that teach a digital skill, in the order in which they are offered."""
+    return tuple(catalogue()["lessons_topics"])
+
+
 def say(key: str, **values: str) -> str:
     """Return one sentence with its places filled in.
 

@@ -107,14 +107,20 @@ class Session:
     topic: str | None = None
     aspect: str | None = None
     recent: tuple[str, ...] = ()
+    lessons: tuple[str, ...] = ()
+    """Lessons in digital skills that were read, in order."""
     pending: Pending | None = None
     linked: bool = False
     """Shares commune, consent and subscription with other channels of the same person."""
     preferred: bool = False
     """Of the linked channels, the one that gets the announcements."""
+    language: str = ""
+    """Of the citizen's screen, where the messenger tells it."""
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON for storage; `from_dict` reads it. What columns of the conversation say (`linked`, `preferred`) is left out."""
+        """JSON for storage; `from_dict` reads it. What columns of the conversation say (`linked`, `preferred`, `language`) is
+        left out.
+        """
         pending = None
         if self.pending is not None:
             options, more = (
@@ -130,6 +136,7 @@ class Session:
             "topic": self.topic,
             "aspect": self.aspect,
             "recent": list(self.recent),
+            "lessons": list(self.lessons),
             "pending": pending,
         }
 
@@ -142,7 +149,8 @@ class Session:
             options, more = (tuple(Button(*o) for o in raw.get(name, ())) for name in ("options", "more"))
             pending = Pending(raw["kind"], options, more)
         known = {k: state[k] for k in ("greeted", "consented", "ward", "subscribed", "topic", "aspect") if k in state}
-        return cls(**known, muted=tuple(state.get("muted", ())), recent=tuple(state.get("recent", ())), pending=pending)
+        muted, recent, lessons = (tuple(state.get(name, ())) for name in ("muted", "recent", "lessons"))
+        return cls(**known, muted=muted, recent=recent, lessons=lessons, pending=pending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,6 +325,26 @@ async def test_consent_commune_and_subscription_are_kept(database: Database, clo
     assert "Phủ Thông" in (await citizen.got())[-1]
 
 
+async def test_the_language_of_the_screen_and_the_lessons_that_were_read_are_kept_shown_and_erased(
+    database: Database, clock: Clock, turns: Turns
+) -> None:
+    citizen = Citizen(database, clock)
+    await citizen.says("làm sao tránh bị lừa đảo qua mạng", language="ko")
+    await citizen.says("làm hộ chiếu cần gì")
+    await citizen.says("dữ liệu của tôi")
+    await work_off(turns)
+    row = await citizen.row()
+    assert row["language"] == "ko"
+    assert row["session"]["lessons"] == ["lua-dao-qua-mang"]
+    shown = (await citizen.got())[-1]
+    assert "Ngôn ngữ trên điện thoại: ko" in shown
+    assert "Bài học đã đọc: chưa có" not in shown
+    await citizen.presses("x:yes")
+    await work_off(turns)
+    row = await citizen.row()
+    assert (row["language"], row["session"]["lessons"]) == (None, [])
+
+
 async def test_one_word_stops_announcements(database: Database, clock: Clock, turns: Turns) -> None:
     citizen = Citizen(database, clock)
     await citizen.says("xã Phủ Thông")

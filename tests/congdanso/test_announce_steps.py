@@ -139,8 +139,11 @@ def test_a_repeated_one_and_an_audience(run: Run) -> None:
     removed = announce(run, "audiences", "--unit", "phu-thong", "--remove", "nguoi-dung-web")
     assert "Đã bỏ danh sách người nhận tên nguoi-dung-web" in removed.output
     assert "nguoi-dung-web" not in announce(run, "audiences", "--unit", "phu-thong").output
-    refused = announce(run, "draft", "--unit", "phu-thong", "--text-file", "-", "--audience", '{"took":"vneid"}')
-    assert (refused.exit_code, "không ghi theo từng người" in refused.output) == (1, True)
+    refused = announce(run, "draft", "--unit", "phu-thong", "--text-file", "-", "--audience", '{"took":["vneid"]}')
+    assert "Không có bài học" in refused.output
+    listed = announce(run, "list", "--json").output.splitlines()
+    number = str(max(json.loads(line)["id"] for line in listed))
+    assert announce(run, "submit", number).exit_code == 1
 
 
 def test_the_policy_of_two_people(run: Run) -> None:

@@ -59,7 +59,16 @@ def parse(raw: dict[str, Any], bot: Bot, account: str, now: datetime) -> Incomin
     query = update.callback_query
     ref = str(query.message.message_id) if query is not None and query.message is not None else ""
     address = Address(CHANNEL, account, f"{chat}{_topic(update.message if query is None else query.message)}")
-    return Incoming(address, _update_id(update), kind, text, now, ref=ref)
+    return Incoming(address, _update_id(update), kind, text, now, ref=ref, language=_language(update))
+
+
+def _language(update: Update) -> str:
+    """The language of the citizen's Telegram ("vi", "en"), without its country; "" in a group, which has many."""
+    user, chat = update.effective_user, update.effective_chat
+    if user is None or chat is None or chat.type != ChatType.PRIVATE:
+        return ""
+    language = (user.language_code or "").partition("-")[0].lower()
+    return language if re.fullmatch(r"[a-z]{2,3}", language) else ""
 
 
 def where(chat: str) -> tuple[str, int | None]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
-from bot.announcements.audience import Audience, audience_of, groups, narrowed
+from bot.announcements.audience import Audience, audience_in_words, audience_of, groups, narrowed
 from bot.announcements.content import Refused
 from bot.announcements.lanes import Lane
 from bot.announcements.states import AnnouncementState as State
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.anyio
         ({}, "Chưa chọn xã, phường nào"),
         ({"units": []}, "Chưa chọn xã, phường nào"),
         ({"units": "phu-thong"}, "phải là danh sách"),
-        ({"units": ["phu-thong"], "took": {"lesson": "vneid"}}, "không ghi theo từng người"),
-        ({"units": ["phu-thong"], "language": "tay"}, "không ghi ngôn ngữ"),
+        ({"units": ["phu-thong"], "took": {"lesson": "vneid"}}, "phải là danh sách"),
+        ({"units": ["phu-thong"], "languages": "en"}, "phải là danh sách"),
         ({"units": ["phu-thong"], "phones": ["0912345678"]}, "phones"),
         ({"units": ["phu-thong"], "seen_within_days": 0}, "từ 1 đến 365"),
         ({"units": ["phu-thong"], "seen_within_days": True}, "từ 1 đến 365"),
@@ -41,10 +41,6 @@ pytestmark = pytest.mark.anyio
 def test_what_is_not_kept_about_people_cannot_be_asked(given: dict[str, Any], said: str) -> None:
     with pytest.raises(Refused, match=said):
         audience_of(given)
-
-
-def test_the_only_language_there_is_may_be_named() -> None:
-    assert audience_of({"units": ["phu-thong"], "language": "vi"}) == Audience(("phu-thong",))
 
 
 SLUGS = st.lists(st.sampled_from(["phu-thong", "duc-xuan", "na-ri"]), unique=True, max_size=3).map(tuple)
@@ -122,6 +118,49 @@ async def test_topics_reach_who_asked_about_them_lately_and_agreed(village: Vill
     assert plan.audience == 1
     assert plan.unreachable["no_consent"] == 2
     assert await reached(village, audience) == {"phu-thong-1"}
+
+
+async def test_lessons_reach_who_read_them_and_agreed_or_who_is_not_known_to_have(village: Village) -> None:
+    people = await village.settle("phu-thong", 4)
+    read = Session(lessons=("lua-dao-qua-mang", "kich-hoat-vneid")).as_dict()
+    await village.change(people[0], session=read, consented_at=village.clock())
+    await village.change(people[1], session=read, consented_at=None)
+    other = Session(lessons=("lua-dao-qua-mang",)).as_dict()
+    await village.change(people[2], session=other, consented_at=village.clock())
+    took = Audience(("phu-thong",), took=("kich-hoat-vneid",))
+    plan = await village.planner.plan(village.wish(audience=took))
+    assert plan.unreachable["no_consent"] == 2
+    assert await reached(village, took) == {"phu-thong-1"}
+    not_took = Audience(("phu-thong",), not_took=("kich-hoat-vneid",))
+    assert await reached(village, not_took) == {"phu-thong-2", "phu-thong-3", "phu-thong-4"}
+    words = audience_in_words(not_took, village.places)
+    assert "kênh chưa thấy đọc bài học kich-hoat-vneid" in words
+
+
+async def test_a_language_is_that_of_the_screen_and_vietnamese_where_none_is_told(village: Village) -> None:
+    people = await village.settle("phu-thong", 3)
+    await village.change(people[0], language="ko")
+    await village.change(people[1], language="vi")
+    assert await reached(village, Audience(("phu-thong",), languages=("ko", "en"))) == {"phu-thong-1"}
+    assert await reached(village, Audience(("phu-thong",), languages=("vi",))) == {"phu-thong-2", "phu-thong-3"}
+    assert "điện thoại dùng tiếng Hàn, xx" in audience_in_words(
+        Audience(("phu-thong",), languages=("ko", "xx")), village.places
+    )
+
+
+@pytest.mark.parametrize(
+    ("audience", "said"),
+    [
+        (Audience(("phu-thong",), took=("vneid",)), "Không có bài học"),
+        (Audience(("phu-thong",), not_took=("khai-sinh",)), "lua-dao-qua-mang"),
+        (Audience(("phu-thong",), languages=("tiếng Tày",)), "mã hai hoặc ba chữ"),
+    ],
+)
+async def test_lessons_and_languages_that_do_not_exist_are_refused(
+    village: Village, audience: Audience, said: str
+) -> None:
+    [problem] = (await village.planner.plan(village.wish(audience=audience))).problems
+    assert said in problem
 
 
 async def test_a_group_is_its_topics(village: Village) -> None:

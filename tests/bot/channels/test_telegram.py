@@ -461,6 +461,21 @@ async def test_each_update_is_read_as_what_a_citizen_did(
 
 
 @pytest.mark.parametrize(
+    ("code", "chat", "language"),
+    [("vi", 77, "vi"), ("pt-br", 77, "pt"), (None, 77, ""), ("<b>", 77, ""), ("ko", -5, "")],
+)
+async def test_the_language_of_a_citizens_own_screen_is_noted_and_none_of_a_group(
+    channel: TelegramChannel, emulator: TelegramEmulator, code: str | None, chat: int, language: str
+) -> None:
+    await channel.identify()
+    sender = {"id": 77, "is_bot": False, "first_name": "Lan"} | ({} if code is None else {"language_code": code})
+    more = {} if chat == 77 else {"chat": {"id": chat, "type": "group", "title": "Thôn 1"}}
+    incoming = channel.parse(emulator.message(chat, "/trogiup", **{"from": sender}, **more), MORNING)
+    assert incoming is not None
+    assert incoming.language == language
+
+
+@pytest.mark.parametrize(
     ("before", "after", "kind"),
     [
         ("member", "kicked", "stopped"),
