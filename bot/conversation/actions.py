@@ -170,7 +170,11 @@ class Actions:
 
     def _consent(self, session: Session) -> Turn:
         agreed = replace(session, consented=True, greeted=True)
-        if session.ward is not None:
+        ward = self._ward(session.ward)
+        if ward is not None and not session.subscribed:
+            # Known from the commune's own site or leaflet: nobody asked yet whether its announcements are wanted.
+            turn = self._offer_announcements(say("consent_thanks"), ward.name, agreed, None)
+        elif session.ward is not None:
             turn = _done(agreed, f"{say('consent_thanks')} {say('ask_anything')}", AnswerStatus.ACTION_DONE, None)
         else:
             turn = self._choose_ward(agreed, "")
@@ -235,16 +239,21 @@ class Actions:
         chosen = replace(session, ward=code, pending=None)
         if session.subscribed:
             return _done(chosen, text, AnswerStatus.ACTION_DONE, "chon-xa-phuong", (), (WardChosen(code),))
+        return self._offer_announcements(text, name, chosen, "chon-xa-phuong", WardChosen(code))
+
+    @staticmethod
+    def _offer_announcements(text: str, name: str, session: Session, topic: str | None, *effects: Effect) -> Turn:
+        """Say something, and ask whether the announcements of a commune are wanted."""
         buttons = (
             Button(label("offer_subscribe_buttons", "yes"), "n:yes"),
             Button(label("offer_subscribe_buttons", "no"), "n:no"),
         )
         return Turn(
             (Reply(f"{text}\n{say('offer_subscribe', ward=inside(name))}", buttons),),
-            replace(chosen, pending=Pending("confirm", buttons)),
+            replace(session, pending=Pending("confirm", buttons)),
             AnswerStatus.ACTION_DONE,
-            "chon-xa-phuong",
-            effects=(WardChosen(code),),
+            topic,
+            effects=effects,
         )
 
     def merged(self, text: str, understanding: Understanding, session: Session) -> Turn | None:

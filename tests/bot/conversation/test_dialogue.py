@@ -245,6 +245,15 @@ class TestFirstContact:
         assert any(isinstance(e, WardChosen) for e in turns[0].effects)
         assert turns[1].effects == (Subscribed(),)
 
+    def test_who_came_from_a_communes_site_is_asked_about_its_announcements(self, brain: Brain, talk: Talk) -> None:
+        came = Session(greeted=True, ward=brain.places.by_slug("phu-thong").code)
+        agreed = brain.dialogue.reply(Said(payload="c:ok"), None, came, TODAY)
+        assert "nhận thông báo của xã Phủ Thông không" in first(agreed)
+        [turn] = talk("có", session=agreed.session)
+        assert turn.effects == (Subscribed(),)
+        told = brain.dialogue.reply(Said(payload="c:ok"), None, replace(came, subscribed=True), TODAY)
+        assert "nhận thông báo" not in first(told)
+
     def test_silence_is_not_consent(self, talk: Talk) -> None:
         turns = talk("xin chào", "làm hộ chiếu ở đâu", "cảm ơn", session=Session())
         assert not turns[-1].session.consented
