@@ -22,7 +22,6 @@ def erase(connection: Connection, conversation_id: int, *, before: int) -> None:
     )
     connection.execute(delete(outbox).where(outbox.c.id.in_(answers_of(connection, conversation_id))))
     connection.execute(delete(review).where(review.c.conversation_id == conversation_id))
-    connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(language=None))
     forget_codes(connection, conversation_id)
 
 

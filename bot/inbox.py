@@ -74,7 +74,7 @@ def store(connection: Connection, safe: Incoming, taker: tuple[str, datetime] | 
     if lease is not None and taker is not None:
         values |= {"lease": lease, "until": taker[1] + LEASE}
     connection.execute(_NOTE[safe.kind in ACTS, lease is not None], values)
-    if safe.language and safe.language != row["language"]:
+    if safe.language and row["consented_at"] is not None and safe.language != row["language"]:
         told = {"language": safe.language}
         connection.execute(changes(conversation, *told), {"which": row["id"]} | bound(told))
     if lease is None:

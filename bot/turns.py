@@ -442,8 +442,8 @@ class Turns:
             case DataErased():
                 erase(connection, held.conversation_id, before=row["id"])
                 alone = leave(connection, held.conversation_id, held.row["person"])
-                nothing = {"ward": None, "subscribed": False, "consented_at": None, "chosen_at": None, "muted": None}
-                return nothing | alone
+                gone = ("ward", "consented_at", "chosen_at", "muted", "language")
+                return dict.fromkeys(gone) | {"subscribed": False} | alone
             case QuestionRecorded(text, reason):
                 connection.execute(
                     insert(review).values(

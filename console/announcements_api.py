@@ -98,7 +98,7 @@ class Audience(_Body):
     channels: Names = []
     without_channels: Names = []
     languages: Names = Field(
-        default=[], description='of their screen, as the messenger tells it: "vi", "en"; untold is "vi"'
+        default=[], description='of their screen, as the messenger tells it: "vi", "en"; unknown is "vi"'
     )
     took: Names = Field(default=[], description="read one of these lessons, and agreed to being remembered")
     not_took: Names = Field(default=[], description="not known to have read any of these lessons")

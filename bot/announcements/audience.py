@@ -1,8 +1,8 @@
 """Whom an announcement is for: a question that is asked anew at each sending, never a list of people.
 
-It may ask only for what a citizen gave for that purpose or what every conversation keeps anyway (commune, channel, when they
-last wrote, the topics their conversation remembers, if they agreed to that). Nothing is recorded about a person in order to be
-asked here: what cannot be answered so is refused, with the reason.
+It may ask for what a citizen gave for that purpose, for what every conversation keeps anyway (commune, channel, when they last
+wrote), and, of those who agreed to being remembered, for topics, lessons and the language of their screen. Of others the last
+two are not even kept.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ _LISTS: Final = (
 )  # fmt: skip
 _SPANS: Final = ("topics_within_days", "seen_within_days", "not_seen_for_days", "not_contacted_days")
 OWN: Final = "vi"
-"""The language of everybody whose messenger told none."""
-
-
+"""The language of everybody of whom none is known."""
 _LANGUAGE: Final = re.compile("[a-z]{2,3}")
 
 
@@ -61,7 +59,7 @@ class Audience:
     channels: tuple[str, ...] = ()
     without_channels: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
-    """Their messenger speaks one of these with them ("vi", "en"); where none is told, it is Vietnamese."""
+    """Their messenger speaks one of these with them ("vi", "en"); where none is known, it is Vietnamese."""
     took: tuple[str, ...] = ()
     """Read at least one of these lessons, and agreed to being remembered."""
     not_took: tuple[str, ...] = ()
@@ -253,16 +251,18 @@ def units_in_words(units: Sequence[str], places: Places) -> str:
 
 
 def language_in_words(code: str) -> str:
-    """Return a language's name; one that has none here is told by its code."""
-    try:
-        return told("languages", code)
-    except KeyError:
-        return code
+    """Return a language's name."""
+    return _named("languages", code)
 
 
 def channel_in_words(channel: str) -> str:
     """Return a channel's name."""
+    return _named("channels", channel)
+
+
+def _named(kind: str, slug: str) -> str:
+    """Return a name; what has none here is told as it is written."""
     try:
-        return told("channels", channel)
+        return told(kind, slug)
     except KeyError:
-        return channel
+        return slug

@@ -357,7 +357,7 @@ class Actions:
             consented="có" if session.consented else "chưa",
             recent=recent or "chưa có",
             lessons=read or "chưa có",
-            language=session.language or "ứng dụng không cho biết",
+            language=session.language or "không giữ",
             linked="có" if session.linked else "chưa",
         )
         buttons = [

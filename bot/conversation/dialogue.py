@@ -376,8 +376,9 @@ class Dialogue:
     @staticmethod
     def _remember(session: Session, slug: str, aspect: str | None) -> Session:
         recent = (slug, *(s for s in session.recent if s != slug))[:HISTORY]
-        read = slug in lessons() and slug not in session.lessons
-        learnt = (*session.lessons, slug) if read else session.lessons
+        learnt = session.lessons
+        if session.consented and slug in lessons() and slug not in learnt:
+            learnt = (*learnt, slug)
         return replace(session, topic=slug, aspect=aspect, recent=recent, lessons=learnt)
 
     def _introduced(self, turn: Turn) -> Turn:

@@ -108,7 +108,7 @@ class Session:
     aspect: str | None = None
     recent: tuple[str, ...] = ()
     lessons: tuple[str, ...] = ()
-    """Lessons in digital skills that were read, in order."""
+    """Lessons in digital skills that somebody read who agreed to that being kept, in order."""
     pending: Pending | None = None
     linked: bool = False
     """Shares commune, consent and subscription with other channels of the same person."""

@@ -71,7 +71,7 @@ conversation = Table(
     Column("person", String(32), comment="random; shared by the conversations of one person who linked them"),
     Column("preferred", Boolean, nullable=False, default=False, server_default="0", comment="gets the announcements"),
     Column("chosen_at", Moment, comment="when commune or subscription were last chosen"),
-    Column("language", String(8), comment="of the citizen's screen, where the messenger tells it; NULL = not told"),
+    Column("language", String(8), comment="of the screen of who agreed to that; NULL = not known"),
     UniqueConstraint("channel", "account", "chat"),
     Index("ix_conversation_person", "person"),
     Index("ix_conversation_ready", "ready_at"),

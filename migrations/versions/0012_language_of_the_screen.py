@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table('conversation') as batch_op:
-        batch_op.add_column(sa.Column('language', sa.String(length=8), nullable=True, comment="of the citizen's screen, where the messenger tells it; NULL = not told"))
+        batch_op.add_column(sa.Column('language', sa.String(length=8), nullable=True, comment="of the screen of who agreed to that; NULL = not known"))
 
 
 def downgrade() -> None:

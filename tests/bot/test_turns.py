@@ -329,6 +329,12 @@ async def test_the_language_of_the_screen_and_the_lessons_that_were_read_are_kep
     database: Database, clock: Clock, turns: Turns
 ) -> None:
     citizen = Citizen(database, clock)
+    await citizen.says("nộp hồ sơ trực tuyến thế nào", language="ko")
+    await work_off(turns)
+    row = await citizen.row()
+    assert (row["language"], row["session"]["lessons"]) == (None, []), "nobody agreed yet"
+    await citizen.presses("c:ok")
+    await work_off(turns)
     await citizen.says("làm sao tránh bị lừa đảo qua mạng", language="ko")
     await citizen.says("làm hộ chiếu cần gì")
     await citizen.says("dữ liệu của tôi")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -212,33 +213,34 @@ async def test_what_another_process_queued_is_found_without_a_bell(database: Dat
         assert await stream.texts(1) == ["từ tiến trình khác"]
 
 
-async def test_it_is_marked_as_sent_once_whoever_held_the_conversation_lets_go(database: Database) -> None:
+@asynccontextmanager
+async def held_elsewhere(database: Database) -> AsyncIterator[tuple[Served, list[int], Callable[[], Awaitable[None]]]]:
+    """A pushed message whose conversation another process has in hand, and how that lets go."""
     web = WebApp(database)
     async with serving(web, look=0.2) as served:
         ids = await served.push("một")
         other = web.turns("other")
         held = await other.hold(1)
         assert held is not None
-        async with served.stream() as stream:
-            assert await stream.texts(1) == ["một"]
-            await asyncio.sleep(0.3)
-            assert await web.states(ids) == ["queued"]
-            await other.release(held)
-            await served.until_sent(ids)
-            assert await stream.is_silent()
+        yield served, ids, partial(other.release, held)
+
+
+async def test_it_is_marked_as_sent_once_whoever_held_the_conversation_lets_go(database: Database) -> None:
+    async with held_elsewhere(database) as (served, ids, let_go), served.stream() as stream:
+        assert await stream.texts(1) == ["một"]
+        await asyncio.sleep(0.3)
+        assert await served.web.states(ids) == ["queued"]
+        await let_go()
+        await served.until_sent(ids)
+        assert await stream.is_silent()
 
 
 async def test_a_page_that_left_meanwhile_had_it_all_the_same(database: Database) -> None:
-    web = WebApp(database)
-    async with serving(web) as served:
-        ids = await served.push("một")
-        other = web.turns("other")
-        held = await other.hold(1)
-        assert held is not None
+    async with held_elsewhere(database) as (served, ids, let_go):
         async with served.stream() as stream:
             assert await stream.texts(1) == ["một"]
-        assert await web.states(ids) == ["queued"]
-        await other.release(held)
+        assert await served.web.states(ids) == ["queued"]
+        await let_go()
         await served.until_sent(ids)
 
 
