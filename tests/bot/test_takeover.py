@@ -206,6 +206,10 @@ class TestWithdrawn:
     ) -> None:
         await answered(turns, citizen, "xã Phủ Thông")
         await answered(turns, citizen, "n:yes", "button")
+        await answered(turns, citizen, "c:ok", "button")
+        await citizen.says("xin chào", language="ko")
+        await work_off(turns)
+        assert (await citizen.row())["language"] == "ko"
         await citizen.says("", kind="withdrawn")
         await citizen.says("làm giấy khai sinh cần gì")
         await work_off(turns)
@@ -213,7 +217,7 @@ class TestWithdrawn:
         assert "iấy chứng sinh" in texts[0]
         assert "Kênh hỏi đáp" in texts[1]
         row = await citizen.row()
-        assert (row["ward"], row["subscribed"], row["session"]["ward"]) == (None, False, None)
+        assert (row["ward"], row["subscribed"], row["session"]["ward"], row["language"]) == (None, False, None, None)
 
     async def test_nobody_else_is_touched(
         self, database: Database, turns: Turns, citizen: Citizen, clock: Clock
