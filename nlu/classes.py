@@ -28,14 +28,12 @@ class Classes:
     far: int | None
     near: int | None
     follow_up: int | None
+    outside: tuple[int, ...]
+    """Where the classes stand that are out of scope."""
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
         """Find the special ones."""
         where = {name: i for i, name in enumerate(names)}
-        return cls(tuple(names), where.get(FAR), where.get(NEAR), where.get(FOLLOW_UP))
-
-    @property
-    def outside(self) -> list[int]:
-        """Where the classes stand that are out of scope."""
-        return [i for i in (self.far, self.near) if i is not None]
+        outside = tuple(where[name] for name in (FAR, NEAR) if name in where)
+        return cls(tuple(names), where.get(FAR), where.get(NEAR), where.get(FOLLOW_UP), outside)

@@ -25,6 +25,7 @@ from nlu.understanding import FOLLOW_UP, OUT_OF_SCOPE, Alternative, Understandin
 ROOT: Final = Path(__file__).parent
 CONFIG: Final = ROOT / "config.yml"
 DATA: Final = ROOT / "data"
+_NO_TOPICS: Final = frozenset({OUT_OF_SCOPE, FOLLOW_UP})
 ALTERNATIVES: Final = 5
 """How many topics an understanding offers besides the best one."""
 
@@ -80,14 +81,14 @@ class Engine:
 
 def _told(text: str, message: Message) -> Understanding:
     """Read a message that went through all components."""
-    ranking: list[tuple[str, float]] = message.get(TOPICS)
-    topics = [(name, p) for name, p in ranking if name not in (OUT_OF_SCOPE, FOLLOW_UP)]
+    ranking: dict[str, float] = dict(message.get(TOPICS))
+    topics = [(name, p) for name, p in ranking.items() if name not in _NO_TOPICS]
     in_scope: bool = message.get(IN_SCOPE)
     intent: str = message.get(INTENT)["name"]
     follow_up = in_scope and intent == FOLLOW_UP
     topic = None if follow_up or not in_scope or not topics else topics[0][0]
-    confidence = dict(ranking)[FOLLOW_UP] if follow_up else (topics[0][1] if topics else 0.0)
-    others = [t for t in topics if t[0] != topic]
+    confidence = ranking[FOLLOW_UP] if follow_up else (topics[0][1] if topics else 0.0)
+    others = topics[1:] if topic else topics
     return Understanding(
         text=text,
         intent=intent if intent in (OUT_OF_SCOPE, FOLLOW_UP) or topic is None else topic,
@@ -98,8 +99,8 @@ def _told(text: str, message: Message) -> Understanding:
         in_scope=in_scope,
         alternatives=tuple(Alternative(name, p) for name, p in others[:ALTERNATIVES]),
         near=message.get(NEAR),
-        follow_up=dict(ranking).get(FOLLOW_UP, 0.0),
-        outside=dict(ranking).get(OUT_OF_SCOPE, 0.0),
+        follow_up=ranking.get(FOLLOW_UP, 0.0),
+        outside=ranking.get(OUT_OF_SCOPE, 0.0),
         names_nothing=message.get(NAMES_NOTHING),
     )
 

@@ -40,6 +40,7 @@ ODD: Final = (2, 3, 4)
 """Characters in a row that are looked at in tokens that are no syllable,"""
 ODD_WEIGHT: Final = 0.6
 """and how much they weigh."""
+_NOTHING: Final[Row] = (np.zeros(0, np.intp), np.zeros(0, np.float32))
 _HEARD_ALIKE: Final = (("tr", "ch"), ("x", "s"), ("gi", "d"), ("r", "d"))
 
 
@@ -52,7 +53,7 @@ def fold(bare: str) -> str:
     return "n" + bare[1:] if bare.startswith("l") else bare
 
 
-def odd_grams(bare: Sequence[str]) -> Iterator[str]:
+def odd_grams(bare: Iterable[str]) -> Iterator[str]:
     """Yield the runs of characters of each token that is no syllable, edges included."""
     for syllable in bare:
         if is_bare_syllable(syllable):
@@ -70,6 +71,7 @@ class TwoViewVectorizer:
         self._pairs = PairTable([group for group, _ in VIEWS])
         self._odd: dict[str, int] = {}
         self.idf: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._read = lru_cache(maxsize=50_000)(self._read_of)
 
     def __len__(self) -> int:
         return len(self.idf)
@@ -83,28 +85,40 @@ class TwoViewVectorizer:
         self._odd = {gram: len(self._pairs) + i for i, gram in enumerate(kept)}
         frequencies = np.concatenate([counts, np.array([seen[gram] for gram in kept], np.int64)])
         self.idf = idf_of(frequencies, len(documents))
+        self._read.cache_clear()
         return self
 
     def row(self, syllables: Sequence[str]) -> Row:
         """Return (columns, weights) of one message; a column comes once."""
-        texts = _texts(syllables)
-        columns, views, _ = self._pairs.find(texts)
-        values = self.idf.take(columns)
-        if len(set(texts[FOLDED])) < len(syllables) and len(columns):
-            columns, first, counts = counted(columns)
-            views = views.take(first)
-            values = values.take(first) * (1 + np.log(counts)).astype(np.float32)
+        if not syllables:
+            return _NOTHING
+        bare, marked, folded, regular = zip(*map(self._read, syllables), strict=True)
+        columns = self._pairs.find((bare, marked, folded))
+        if len(set(folded)) < len(folded):
+            columns, counts = counted(columns)
+            values = self.idf.take(columns) * damped(counts)
+        else:
+            values = self.idf.take(columns)
+        views = self._pairs.groups_of(columns)
         lengths = np.bincount(views, values * values, len(VIEWS)).tolist()
         scales = [weight / sqrt(length) if length else 0.0 for (_, weight), length in zip(VIEWS, lengths, strict=True)]
         values *= np.array(scales, np.float32).take(views)
-        if all(map(is_bare_syllable, texts[BARE])):
+        if all(regular):
             return columns, values
-        odd = Counter(column for gram in odd_grams(texts[BARE]) if (column := self._odd.get(gram)) is not None)
+        odd = Counter(
+            column for gram in odd_grams(map(strip_marks, syllables)) if (column := self._odd.get(gram)) is not None
+        )
         more = np.array([*odd], np.intp)
         weights = self.idf.take(more) * np.array([1 + log(n) for n in odd.values()], np.float32)
         if odd:
             weights *= ODD_WEIGHT / sqrt(weights @ weights)
         return np.concatenate([columns, more]), np.concatenate([values, weights])
+
+    def _read_of(self, syllable: str) -> tuple[int, int, int, bool]:
+        """What `row` needs to know of a syllable: its number in every text, and whether it is one."""
+        texts = _texts([syllable])
+        bare, marked, folded = (self._pairs.number(text, symbol) for text, [symbol] in enumerate(texts))
+        return bare, marked, folded, is_bare_syllable(texts[BARE][0])
 
     def matrix(self, documents: Sequence[Sequence[str]]) -> csr_matrix:
         """Return the documents as rows, shape (len(documents), len(self))."""
@@ -121,6 +135,14 @@ class TwoViewVectorizer:
         vectorizer._odd = {gram: len(vectorizer._pairs) + i for i, gram in enumerate(state["odd"])}
         vectorizer.idf = state["idf"]
         return vectorizer
+
+
+_DAMPED: Final = (1 + np.log(np.maximum(np.arange(256), 1))).astype(np.float32)
+
+
+def damped(counts: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return how much features weigh that come so often, shape as `counts`: 1 plus the logarithm; of 255 times and more the same."""
+    return _DAMPED.take(counts, mode="clip")
 
 
 def idf_of(counts: NDArray[np.int64], documents: int) -> NDArray[np.float32]:

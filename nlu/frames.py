@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from math import sqrt
 from typing import Any, Final
 
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.cues import cues
-from nlu.features import effective_number, idf_of
-from nlu.pairs import Group, PairTable
+from nlu.features import Row, damped, effective_number, idf_of
+from nlu.pairs import Group, PairTable, counted
 from nlu.text.syllable import strip_marks
 from nlu.understanding import ASPECTS
 
@@ -28,12 +29,12 @@ class FrameVectorizer:
     SPREAD: Final = 30.0
     REACH: Final = 8
     CUE: Final = 0.5
-    _OPEN: Final = "_"
 
     def __init__(self) -> None:
         self.frame: frozenset[str] = frozenset()
         self.idf: NDArray[np.float32] = np.zeros(0, np.float32)
         self._pairs = PairTable([Group(0, (0, 1)), Group(0, tuple(range(2, self.REACH + 1)))])
+        self._standing = lru_cache(maxsize=50_000)(self._standing_of)
 
     def __len__(self) -> int:
         return len(self._pairs) + _CUE_COUNT
@@ -45,59 +46,66 @@ class FrameVectorizer:
             for bare in {strip_marks(s) for s in document}:
                 seen.setdefault(bare, Counter())[topic] += 1
         self.frame = frozenset(s for s, n in seen.items() if effective_number(n.values()) >= self.SPREAD)
-        kept = (self._kept(document, [strip_marks(s) for s in document])[0] for document in documents)
+        self._standing.cache_clear()
+        kept = (self._kept(document) for document in documents)
         idf = idf_of(self._pairs.fit(([names] for names in kept), min_count), len(documents))
         self.idf = np.concatenate([idf, np.full(_CUE_COUNT, self.CUE, np.float32)])
         return self
 
-    def row(self, syllables: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.float32], list[int]]:
-        """Return (columns, weights, places) of one message; a place is the syllable at which the feature first stands."""
-        bare = [strip_marks(s) for s in syllables]
-        names, places = self._kept(syllables, bare)
-        found, _, left = self._pairs.find([names])
-        counts: dict[int, int] = {}
-        first: list[int] = []
-        for column, place in zip(found.tolist(), left.tolist(), strict=True):
-            if column in counts:
-                counts[column] += 1
-            else:
-                counts[column] = 1
-                first.append(places[place])
-        asked = self._asked(bare)
-        columns = np.array([*counts, *asked], np.intp)
+    def row(self, syllables: Sequence[str]) -> Row:
+        """Return (columns, weights) of one message; a column comes once."""
+        names = self._kept(syllables)
+        found = self._pairs.find([self._numbers(names)])
+        repeated = len(set(names)) < len(names)
+        if repeated:
+            found, counts = counted(found)
+        columns = np.concatenate([found, [*self._asked(syllables)]])
         values = self.idf.take(columns)
-        if counts:
-            frame = values[: len(counts)]
-            if len(counts) < len(found):
-                frame *= _DAMPED.take(np.array([*counts.values()]), mode="clip")
-            frame /= sqrt(frame @ frame)
-        return columns, values, [*first, *asked.values()]
+        if len(found):
+            frame = values[: len(found)]
+            if repeated:
+                frame *= damped(counts)
+            frame *= 1 / sqrt(frame.dot(frame))
+        return columns, values
 
-    def _asked(self, bare: Sequence[str]) -> dict[int, int]:
+    def places(self, syllables: Sequence[str]) -> dict[int, int]:
+        """Return for each column of a message's row the syllable at which it first stands."""
+        at: list[int] = []
+        columns, left = self._pairs.find_at([self._numbers(self._kept(syllables, at))])
+        # Of what comes again the first place counts, hence from the end.
+        first = dict(zip(reversed(columns.tolist()), (at[i] for i in reversed(left.tolist())), strict=True))
+        return first | self._asked(syllables)
+
+    def _asked(self, syllables: Sequence[str]) -> dict[int, int]:
         """Which aspects the words ask for by themselves, as columns, and where first."""
         begin = len(self._pairs)
         asked: dict[int, int] = {}
         last, furthest = _NO_CUE, -1
-        for aspect, place in cues(bare):
+        for aspect, place in cues([strip_marks(s) for s in syllables]):
             asked.setdefault(begin + _CUES[aspect], place)
             if place > furthest:
                 last, furthest = _LAST_CUES[aspect], place
         asked[begin + last] = max(furthest, 0)
         return asked
 
-    def _kept(self, syllables: Sequence[str], bare: Sequence[str]) -> tuple[list[str], list[int]]:
-        """The frame's syllables and what is left open between them, and the place of each."""
-        names, places = ["^"], [0]
-        for place, (syllable, plain) in enumerate(zip(syllables, bare, strict=True)):
-            if plain in self.frame:
-                names.append(syllable)
-                places.append(place)
-            elif names[-1] != self._OPEN:
-                names.append(self._OPEN)
-                places.append(place)
-        names.append("$")
-        places.append(len(syllables))
-        return names, places
+    def _kept(self, syllables: Sequence[str], places: list[int] | None = None) -> list[str]:
+        """The frame's syllables and what is left open between them; the place of each is added to `places`."""
+        names, at = [_BEGIN], [0]
+        for place, name in enumerate(map(self._standing, syllables)):
+            if name != _OPEN or names[-1] != _OPEN:
+                names.append(name)
+                at.append(place)
+        names.append(_END)
+        if places is not None:
+            places += [*at, len(syllables)]
+        return names
+
+    def _standing_of(self, syllable: str) -> str:
+        """What stands for a syllable: itself, or that something is left open."""
+        return syllable if strip_marks(syllable) in self.frame else _OPEN
+
+    def _numbers(self, names: Sequence[str]) -> list[int]:
+        return [self._pairs.number(0, name) for name in names]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `from_dict` needs, as JSON-like values and arrays."""
@@ -112,8 +120,9 @@ class FrameVectorizer:
         return vectorizer
 
 
-_DAMPED: Final = (1 + np.log(np.maximum(np.arange(256), 1))).astype(np.float32)
-"""How much a feature counts that comes so often."""
+_BEGIN: Final = "^"
+_END: Final = "$"
+_OPEN: Final = "_"
 _NO_CUE: Final = 0
 _CUES: Final = {aspect: i for i, aspect in enumerate(ASPECTS, 1)}
 _LAST_CUES: Final = {aspect: i for i, aspect in enumerate(ASPECTS, 1 + len(ASPECTS))}

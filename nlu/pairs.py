@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -70,24 +71,41 @@ class PairTable:
         numbers = self._numbers[text]
         return [numbers.setdefault(symbol, len(numbers) + 1) for symbol in symbols]
 
-    def find(self, texts: Sequence[Sequence[str]]) -> tuple[NDArray[np.intp], Integers, Integers]:
-        """Return (columns, group, left) of the known features of one text, one entry an occurrence, ordered by `left`, a place in
-        the joined texts.
+    def number(self, text: int, symbol: str) -> int:
+        """Return the number of a symbol of the text number `text`; one number for all that were not learnt."""
+        return self._numbers[text].get(symbol, _UNKNOWN)
+
+    def find(self, numbers: Sequence[Sequence[int]]) -> NDArray[np.intp]:
+        """Return the columns of the known features of one text, one entry an occurrence.
+
+        Args:
+            numbers: its symbols by their numbers, for every text alike many.
         """
-        numbers = [
-            [get(symbol, _UNKNOWN) for symbol in symbols]
-            for get, symbols in zip((n.get for n in self._numbers), texts, strict=True)
-        ]
+        return self._find(numbers)[0]
+
+    def find_at(self, numbers: Sequence[Sequence[int]]) -> tuple[NDArray[np.intp], Integers]:
+        """Return (columns, left) of the known features of one text, one entry an occurrence, ordered by `left`, a place in the
+        joined texts.
+        """
+        columns, known, positions = self._find(numbers)
+        return columns, positions.left.take(known)
+
+    def groups_of(self, columns: NDArray[np.intp]) -> Integers:
+        """Return which group each of some columns belongs to, shape as theirs."""
+        return self.keys.take(columns) >> 2 * _BITS
+
+    def _find(self, numbers: Sequence[Sequence[int]]) -> tuple[NDArray[np.intp], NDArray[np.intp], Positions]:
+        """The columns, the positions they were found at, and all positions."""
         keys, positions = self._keys_of(numbers)
         if not len(self.keys):
-            return np.zeros(0, np.intp), positions.group[:0], positions.left[:0]
+            return np.zeros(0, np.intp), np.zeros(0, np.intp), positions
         columns = self.keys.searchsorted(keys)
         known = (self.keys.take(columns, mode="clip") == keys).nonzero()[0]
-        return columns.take(known), positions.group.take(known), positions.left.take(known)
+        return columns.take(known), known, positions
 
     def _keys_of(self, numbers: Sequence[Sequence[int]]) -> tuple[Integers, Positions]:
         positions = self._positions(len(numbers[0]))
-        joined = np.array([number for text in numbers for number in text] + [_NOTHING], np.int64)
+        joined = np.array([*chain.from_iterable(numbers), _NOTHING], np.int64)
         keys = joined.take(positions.left)
         keys <<= _BITS
         keys |= joined.take(positions.right)
@@ -117,13 +135,14 @@ class PairTable:
         self._numbers = [{symbol: i for i, symbol in enumerate(symbols, 1)} for symbols in state["symbols"]]
 
 
-def counted(columns: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return each column once, sorted, where it first stood, and how often it came; `numpy.unique` takes three times as long."""
-    order = columns.argsort(kind="stable")
-    ordered = columns.take(order)
-    begins = np.concatenate([[0], (ordered[1:] != ordered[:-1]).nonzero()[0] + 1, [len(columns)]])
-    first = order.take(begins[:-1])
-    return columns.take(first), first, begins[1:] - begins[:-1]
+def counted(columns: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return each column once, sorted, and how often it came; `numpy.unique` takes three times as long."""
+    if not len(columns):
+        return columns, columns
+    ordered = np.sort(columns)
+    begins = np.concatenate([_FIRST, (ordered[1:] != ordered[:-1]).nonzero()[0] + 1, [len(columns)]])
+    return ordered.take(begins[:-1]), begins[1:] - begins[:-1]
 
 
+_FIRST: Final = np.zeros(1, np.intp)
 _NONE: Final = (np.zeros(0, np.int64),) * 3

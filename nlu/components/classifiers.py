@@ -116,7 +116,7 @@ class TopicClassifier(TrainedComponent):
     def _threshold(self, probabilities: Floats, labels: NDArray[np.int64]) -> float:
         """The odds of being out of scope against the best topic that `wrongly_refused` of the in-scope examples reach, as a share."""
         outside = np.zeros(len(self.classes.names), np.bool_)
-        outside[self.classes.outside] = True
+        outside[[*self.classes.outside]] = True
         inside = probabilities[~outside[labels]]
         if not len(inside) or not outside.any():
             return 0.5
@@ -185,7 +185,7 @@ class AspectClassifier(TrainedComponent):
         general = generality(stack([row for _, row, _ in readings], width), topics)
         rows = []
         for _, (columns, values), part in readings:
-            frame, weights, _ = self.frames.row(part)
+            frame, weights = self.frames.row(part)
             weighted = [values * general[columns], weights * np.float32(self.config["frame_weight"])]
             rows.append((np.concatenate([columns, width + frame]), np.concatenate(weighted)))
         settings = {key: self.config[key] for key in ("epochs", "rate", "seed")}
@@ -199,14 +199,10 @@ class AspectClassifier(TrainedComponent):
             message.set(ASPECTS, [])
             return
         readings = _readings(message)
-        frames = [self.frames.row(part) for _, part in readings]
-        odds = [
-            self.words.logits(*row) + self.asked.logits(columns, values)
-            for (row, _), (columns, values, _) in zip(readings, frames, strict=True)
-        ]
+        odds = [self.words.logits(*row) + self.asked.logits(*self.frames.row(part)) for row, part in readings]
         chosen = self._choose(linear.sigmoid(self._together(odds)).tolist())
         if len(chosen) > 1:
-            chosen = self._in_order(chosen, *frames[0], len(readings[0][1]))
+            chosen = self._in_order(chosen, readings[0][1])
         message.set(ASPECTS, [ALL_ASPECTS[i] for i in chosen], add_to_output=True)
 
     def _together(self, odds: list[Floats]) -> Floats:
@@ -231,18 +227,17 @@ class AspectClassifier(TrainedComponent):
             return [GENERAL]
         return [special[0], *(i for i in special[1:] if scores[i] >= self.config["one_more"])]
 
-    def _in_order(
-        self, chosen: list[int], columns: NDArray[np.intp], values: Floats, places: list[int], length: int
-    ) -> list[int]:
+    def _in_order(self, chosen: list[int], syllables: Sequence[str]) -> list[int]:
         """Order aspects by the place of what speaks for them most in the question's frame."""
-        if not len(columns):
-            return chosen
+        columns, values = self.frames.row(syllables)
+        places = self.frames.places(syllables)
         speaks = (values * self.asked.scales[columns])[:, None] * self.asked.weights[columns][:, chosen]
-        found = speaks.argmax(axis=0)
-        where = {
-            aspect: places[at] if speaks[at, i] > 0 else length
-            for i, (aspect, at) in enumerate(zip(chosen, found, strict=True))
-        }
+        where = {}
+        for i, aspect in enumerate(chosen):
+            most = speaks[:, i].max()
+            # Of what speaks alike the first place counts.
+            standing = [places[column] for column in columns[speaks[:, i] == most].tolist()]
+            where[aspect] = min(standing) if most > 0 else len(syllables)
         return sorted(chosen, key=lambda aspect: where[aspect])
 
     def dump(self) -> dict[str, Any]:

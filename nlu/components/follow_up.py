@@ -62,16 +62,17 @@ class FollowUpGuard(TrainedComponent):
 
     def understand(self, message: Message) -> None:
         named = [(e.start, e.end) for e in message.get(ENTITIES) if e.kind == "place"]
-        syllables = [
-            s for s in message.get(NORMALIZED).syllables if not any(start <= s.start < end for start, end in named)
-        ]
-        message.set(NAMES_NOTHING, bool(syllables) and all(s.text in self.common for s in syllables))
+        texts = message.get(NORMALIZED).texts
+        if named:
+            syllables = message.get(NORMALIZED).syllables
+            texts = [s.text for s in syllables if not any(start <= s.start < end for start, end in named)]
+        message.set(NAMES_NOTHING, bool(texts) and self.common.issuperset(texts))
         at = message.get(CLASSES).follow_up
         probabilities: Floats = message.get(PROBABILITIES)
         if at is None or probabilities[at] < _NEGLIGIBLE:
             return
-        strange = sum(s.text not in self.words for s in syllables)
-        more = max(0, len(syllables) - self.longest)
+        strange = sum(text not in self.words for text in texts)
+        more = max(0, len(texts) - self.longest)
         if not strange and not more:
             return
         kept = float(probabilities[at])

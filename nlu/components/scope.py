@@ -26,22 +26,22 @@ class ScopeGate(Component):
 
     def understand(self, message: Message) -> None:
         classes: Classes = message.get(CLASSES)
-        probabilities: Floats = message.get(PROBABILITIES).copy()
+        probabilities: Floats = message.get(PROBABILITIES)
         far = 0.0 if classes.far is None else float(probabilities[classes.far])
         near = 0.0 if classes.near is None else float(probabilities[classes.near])
         outside = far + near
         outsiders = classes.outside
-        probabilities[outsiders] = -1.0
-        order = (-probabilities).argsort()[: min(self.config["ranking_length"], len(probabilities) - len(outsiders))]
-        best = [(classes.names[i], p) for i, p in zip(order.tolist(), probabilities.take(order).tolist(), strict=True)]
+        listed = probabilities.tolist()
+        order = probabilities.argsort()[: -self.config["ranking_length"] - len(outsiders) - 1 : -1].tolist()
+        best = [(classes.names[i], listed[i]) for i in order if i not in outsiders][: self.config["ranking_length"]]
         threshold = self.config["threshold"]
         against = best[0][1] if best else 0.0
         in_scope = bool(message.get(NORMALIZED).syllables) and outside < (outside + against) * (
             message.get(REFUSE_AT) if threshold is None else threshold
         )
         ranking = sorted([*best, (OUT_OF_SCOPE, outside)], key=itemgetter(1), reverse=True) if outsiders else best
-        named = [item for item in best if item[0] != FOLLOW_UP or item[1] >= self.config["follow_up"]]
-        name, probability = named[0] if in_scope and named else (OUT_OF_SCOPE, outside)
+        named = (item for item in best if item[0] != FOLLOW_UP or item[1] >= self.config["follow_up"])
+        name, probability = next(named, (OUT_OF_SCOPE, outside)) if in_scope else (OUT_OF_SCOPE, outside)
         message.set(TOPICS, ranking)
         message.set(IN_SCOPE, in_scope)
         message.set(NEAR, not in_scope and near > far)

@@ -84,7 +84,10 @@ class SemanticStage(TrainedComponent):
 
     def understand(self, message: Message) -> None:
         first: Floats = message.get(PROBABILITIES)
-        if self.head is None or not syllables_of(message) or _margin(first, message.get(CLASSES)) >= self.within:
+        # What is left for the second likeliest is no more than what the likeliest leaves: nearly always that says enough.
+        if self.head is None or 2 * first.max() - 1 >= self.within or not syllables_of(message):
+            return
+        if _margin(first, message.get(CLASSES)) >= self.within:
             return
         restored = _restored(message)
         if message.get(AT_ONCE) and restored not in self._told:

@@ -14,6 +14,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
+from rapidfuzz.distance import OSA
+
 from nlu.text.keys import ENGLISH
 from nlu.text.syllable import is_bare_syllable, is_syllable, strip_marks
 
@@ -62,8 +64,7 @@ class LanguageModel:
 
     def needs_repair(self, syllables: Sequence[str]) -> bool:
         """Whether any of the tokens may be a slip."""
-        known = self.singles
-        return any(token not in known and self._is_broken(token) for token in syllables)
+        return not all(map(self.singles.__contains__, syllables)) and any(map(self._is_broken, syllables))
 
     def repair(self, syllables: Sequence[str]) -> list[list[str]]:
         """Return for each token what stands for it: itself, one syllable, or two that were written together."""
@@ -73,7 +74,8 @@ class LanguageModel:
             found = [token]
             if self._is_broken(token) and (options := self.candidates(token)):
                 right = syllables[at + 1] if at + 1 < len(syllables) else None
-                found = min(options, key=lambda o: self._fit(left, o, right)).split()
+                best = options[0] if len(options) == 1 else min(options, key=lambda o: self._fit(left, o, right))
+                found = best.split()
             out.append(found)
             left = found[-1]
         return out
@@ -105,7 +107,9 @@ class LanguageModel:
 
     def _candidates(self, token: str) -> tuple[str, ...]:
         bare = strip_marks(token)
-        near = {c for d in {bare, *_without_one(bare)} for c in self._deletes.get(d, ()) if _one_slip(bare, c)}
+        near = {c for d in {bare, *_without_one(bare)} for c in self._deletes.get(d, ())}
+        # One letter lost, added, exchanged, or two neighbours swapped.
+        near = {c for c in near if OSA.distance(bare, c, score_cutoff=1) <= 1}
         found = {form for c in near for form in self._marked[c] if _marks_agree(token, form)}
         for cut in range(2, len(bare) - 1):
             if bare[:cut] in self._marked and bare[cut:] in self._marked:
@@ -132,21 +136,6 @@ class LanguageModel:
 
 def _without_one(word: str) -> set[str]:
     return {word[:i] + word[i + 1 :] for i in range(len(word))}
-
-
-def _one_slip(typed: str, meant: str) -> bool:
-    """Whether one letter lost, added, exchanged or two neighbours swapped lie between the words (both bare)."""
-    if abs(len(typed) - len(meant)) > 1:
-        return False
-    start = 0
-    while start < min(len(typed), len(meant)) and typed[start] == meant[start]:
-        start += 1
-    a, b = typed[start:], meant[start:]
-    if len(a) > len(b):
-        return a[1:] == b
-    if len(a) < len(b):
-        return a == b[1:]
-    return a[1:] == b[1:] or (a[:1] == b[1:2] and a[1:2] == b[:1] and a[2:] == b[2:])
 
 
 def _marks_agree(typed: str, meant: str) -> bool:

@@ -19,7 +19,7 @@ import yaml
 
 from nlu.text.keys import ENGLISH, decode_telex, decode_vni
 from nlu.text.legacy import decode
-from nlu.text.syllable import is_bare_syllable, is_syllable, place_tone, spell, strip_marks
+from nlu.text.syllable import is_bare_syllable, is_regular, is_syllable, place_tone, spell, strip_marks
 
 MAX_CHARACTERS: Final = 2000
 """What is read of one message: some 450 syllables; the longest real stories have 150."""
@@ -75,8 +75,10 @@ class Normalizer:
             tuple(_regular(token) for token in key.split()): tuple(spell(place_tone(t)) for t in value.split())
             for key, value in phrases.items()
         }
-        self._longest = max((len(key) for key in self._phrases), default=1)
-        self._heads = {key[0] for key in self._phrases}
+        self._longest: dict[str, int] = {}
+        for key in self._phrases:
+            self._longest[key[0]] = max(self._longest.get(key[0], 0), len(key))
+        self._single = lru_cache(maxsize=50_000)(self._single_of)
 
     @classmethod
     def from_lexicons(cls, folder: Path = _LEXICON) -> Normalizer:
@@ -98,27 +100,29 @@ class Normalizer:
 
     def _expand(self, tokens: list[tuple[str, int, int]]) -> list[Syllable]:
         out: list[Syllable] = []
+        texts = tuple(token[0] for token in tokens)
         behind = 0
         for at, (token, start, end) in enumerate(tokens):
             if at < behind:
                 continue
-            if token in self._heads and (found := self._phrase_at(tokens, at)) is not None:
+            if token in self._longest and (found := self._phrase_at(texts, at)) is not None:
                 behind, words = found
                 end = tokens[behind - 1][2]
             else:
                 words = self._single(token)
-            out += [Syllable(word, start, end) for word in words]
+            for word in words:
+                out.append(Syllable(word, start, end))
         return out
 
-    def _phrase_at(self, tokens: list[tuple[str, int, int]], at: int) -> tuple[int, tuple[str, ...]] | None:
+    def _phrase_at(self, texts: tuple[str, ...], at: int) -> tuple[int, tuple[str, ...]] | None:
         """Where the longest phrase of the lexicons that begins here ends, and what it stands for."""
-        for length in range(min(self._longest, len(tokens) - at), 0, -1):
-            words = self._phrases.get(tuple(t[0] for t in tokens[at : at + length]))
+        for behind in range(min(at + self._longest[texts[at]], len(texts)), at, -1):
+            words = self._phrases.get(texts[at:behind])
             if words is not None:
-                return at + length, words
+                return behind, words
         return None
 
-    def _single(self, token: str) -> tuple[str, ...]:
+    def _single_of(self, token: str) -> tuple[str, ...]:
         repaired = spell(repair_token(token))
         return self._phrases.get((repaired,), (repaired,))
 
@@ -135,6 +139,9 @@ def read_lexicons(folder: Path) -> dict[str, str]:
 @lru_cache(maxsize=50_000)
 def _regular(token: str) -> str:
     """Unicode repairs of one token: composition, width, invisible characters, case, tone placement; and i or y."""
+    simple = token.lower()
+    if simple.isascii() or is_regular(simple):
+        return spell(simple)
     clean = _INVISIBLE.sub("", unicodedata.normalize("NFKC", token)).translate(_LOOKALIKES)
     lowered = unicodedata.normalize("NFC", clean.lower())
     return spell(lowered if lowered.isascii() else place_tone(_undrawn(lowered)))

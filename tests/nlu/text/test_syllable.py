@@ -3,10 +3,14 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nlu.text.syllable import (
+    RHYMES,
     apply_tone_key,
     is_bare_syllable,
+    is_regular,
     is_syllable,
     place_tone,
     split_initial,
@@ -104,3 +108,28 @@ def test_tones_are_split_off_and_put_back() -> None:
 
 def test_marks_are_stripped_with_the_case_kept() -> None:
     assert strip_marks("Đăng ký ở Phường Đức Xuân") == "Dang ky o Phuong Duc Xuan"
+
+
+_LETTERS = "abcdeghiklmnopqrstuvxyăâêôơưđàáảãạắằâấầẩễệìíòóờởùúứừựỳýỷ"
+
+
+@given(st.text(_LETTERS, min_size=1, max_size=6))
+def test_what_is_looked_up_is_what_would_be_worked_out(token: str) -> None:
+    toneless, tone = split_tone(token)
+    initial, rhyme = split_initial(toneless)
+    by_the_rules = rhyme in RHYMES if initial != "qu" else is_syllable(toneless)
+    if rhyme.endswith(("c", "ch", "p", "t")):
+        by_the_rules = by_the_rules and tone in ("", "\u0301", "\u0323")
+    assert is_syllable(token) == by_the_rules
+    assert is_regular(token) == (by_the_rules and place_tone(token) == token)
+
+
+def test_a_stop_without_its_tone_is_told_apart() -> None:
+    assert is_regular("phat")
+    assert not is_syllable("phat", tone_may_be_missing=False)
+    assert is_syllable("phát", tone_may_be_missing=False)
+
+
+def test_letters_of_other_scripts_are_left_as_they_are() -> None:
+    assert split_tone("дом") == ("дом", "")
+    assert strip_marks("Đường ñ дом") == "Duong n дом"
