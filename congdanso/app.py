@@ -32,6 +32,7 @@ from bot.sender import Sender
 from bot.storage.database import Database
 from bot.storage.tables import inbox, outbox
 from bot.turns import Turns, TurnTaken
+from congdanso.ahead import ahead
 from congdanso.brain import Brain, load_brain
 from congdanso.builders import Means, RestingOas, book, switchboard
 from congdanso.deliveries import wire
@@ -50,6 +51,14 @@ from content.places import Places, read_nation_a_little
 from migrations.upgrade import HEAD, current, upgrade
 
 VERSION: Final = "0.1.0"
+BUSY: Final = (
+    "/channels/telegram/{account}/webhook",
+    "/channels/zalo-bot/{account}/webhook",
+    "/channels/zalo-oa/webhook",
+    "/api/chat/messages",
+    "/api/chat/sessions",
+)
+"""Where messages come in."""
 NATION_AFTER: Final = 2.0
 """Seconds after the start,"""
 NATION_PAUSE: Final = 0.01
@@ -378,4 +387,5 @@ def create(
         """Figures for Prometheus."""
         return Response(generate_latest(server.registry), media_type=CONTENT_TYPE_LATEST)
 
+    ahead(app, BUSY)
     return app

@@ -48,8 +48,9 @@ def routes(
         return chat
 
     @made.post("/api/chat/sessions", tags=["chat"], response_model=SessionOut)
-    async def open_session() -> Response:
+    async def open_session(request: Request) -> Response:
         """Begin an anonymous conversation."""
+        del request
         return JSONResponse({"token": tokens.new()}, headers=PRIVATE)
 
     @made.post(
@@ -57,6 +58,7 @@ def routes(
         tags=["chat"],
         response_model=AnswerOut,
         responses=_problems(401, 413, 422, 429, 503),
+        dependencies=[Depends(bearer)],
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -64,10 +66,9 @@ def routes(
             }
         },
     )
-    async def take_message(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-    ) -> Response:
+    async def take_message(request: Request) -> Response:
         """Answer one message. The same `id` again returns the same answer and does nothing twice."""
+        credentials = await bearer(request)
         chat = chat_of(credentials.credentials if credentials else None)
         given = await body.read(request)
         try:
