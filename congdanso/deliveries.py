@@ -203,9 +203,8 @@ def shows(public_url: str = "") -> dict[str, Show]:
     def telegram(reply: Reply) -> Preview:
         from bot.channels.telegram import render
 
-        keyboard = render.keyboard(reply.buttons)
-        rows = keyboard.inline_keyboard if keyboard is not None else ()
-        labels = tuple(in_words(Button(b.text, url=str(b.url or ""))) for row in rows for b in row)
+        rows = render.keyboard(reply.buttons)
+        labels = tuple(in_words(Button(key["text"], url=key.get("url", ""))) for row in rows for key in row)
         # What stands out there is set off by Telegram; its mark-up is nothing to read.
         parts = tuple(render.plain(part) for part in render.texts(reply))
         return Preview("telegram", parts, labels, tuple(a.title for a in reply.attachments))

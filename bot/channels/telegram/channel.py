@@ -10,16 +10,14 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
 
 from telegram import (
     Bot,
     BotCommand,
     BotCommandScopeAllGroupChats,
-    InlineKeyboardMarkup,
     InputFile,
-    LinkPreviewOptions,
     MenuButtonCommands,
     Message,
 )
@@ -32,12 +30,15 @@ from bot.channels.progress import HalfWay, Progress
 from bot.channels.splitting import clean
 from bot.channels.telegram import outcomes, render
 from bot.channels.telegram.parse import CHANNEL, may_mention, ourselves, parse, where
-from bot.channels.telegram.transport import TALKATIVE, QuietRequest
+from bot.channels.telegram.transport import TALKATIVE, Fields, QuietRequest
 from bot.channels.tokens import WithoutToken
 from bot.conversation.messages import catalogue
 from bot.conversation.model import Attachment, Reply
 from bot.messages import Capabilities, Incoming, Outcome
 from bot.pace import Pace
+
+if TYPE_CHECKING:
+    from telegram.request import RequestData
 
 # The library is half way from whole seconds to time spans; this chooses the later form, and spares its warning.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
@@ -52,6 +53,7 @@ PICTURES: Final = frozenset({"image/png", "image/jpeg"})
 CAPTION: Final = int(MessageLimit.CAPTION_LENGTH)
 CHAT_PACE: Final = Pace(timedelta(seconds=1 / FloodLimit.MESSAGES_PER_SECOND_PER_CHAT), burst=5)
 GROUP_PACE: Final = Pace(timedelta(minutes=1) / FloodLimit.MESSAGES_PER_MINUTE_PER_GROUP, burst=5)
+_NO_PREVIEW: Final = json.dumps({"is_disabled": True})
 ReadFile = Callable[[str], Awaitable[bytes]]
 ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
 
@@ -254,16 +256,9 @@ class TelegramChannel:
         parts = render.texts(reply)
         if len(parts) != 1 or reply.attachments:
             return messages.Rejected("not one bubble")
-        markup = self._keyboard(reply)
         try:
-            await self.bot.edit_message_text(
-                parts[0],
-                chat_id=where(chat)[0],
-                message_id=int(external_id),
-                parse_mode=ParseMode.HTML,
-                reply_markup=markup,
-                link_preview_options=LinkPreviewOptions(is_disabled=True),
-            )
+            fields = {"chat_id": where(chat)[0], "message_id": str(int(external_id))}
+            await self._call("editMessageText", fields | self._text(parts[0], self._keyboard(reply)))
         except BadRequest as error:
             if "not modified" in str(error).lower():
                 return messages.Sent(external_id)
@@ -280,7 +275,7 @@ class TelegramChannel:
             return outcomes.outcome(error) if isinstance(error, TelegramError) else messages.Rejected("no such message")
         return messages.Sent(external_ids[0])
 
-    def _keyboard(self, reply: Reply) -> InlineKeyboardMarkup | None:
+    def _keyboard(self, reply: Reply) -> list[list[render.Key]]:
         us = ourselves(self.bot)
         return render.keyboard(reply.buttons, render.share(reply, us.username or "" if us is not None else ""))
 
@@ -291,18 +286,18 @@ class TelegramChannel:
     async def _send_from(self, progress: Progress, chat: str, reply: Reply, parts: list[str]) -> None:
         for number in range(progress.done, len(parts) + len(reply.attachments)):
             if number < len(parts):
-                markup = self._keyboard(reply) if number == len(parts) - 1 else None
-                message = await self._send_part(chat, parts[number], markup)
+                keyboard = self._keyboard(reply) if number == len(parts) - 1 else []
+                sent = await self._send_part(chat, parts[number], keyboard)
             else:
-                found = await self._send_document(chat, reply.attachments[number - len(parts)])
-                if found is None:
+                message = await self._send_document(chat, reply.attachments[number - len(parts)])
+                if message is None:
                     continue
-                message = found
+                sent = str(message.message_id)
             self._half_way.advance(progress, number + 1)
             if number < len(parts) or not progress.message_id:
-                progress.message_id = str(message.message_id)
+                progress.message_id = sent
             else:
-                progress.more = (*progress.more, str(message.message_id))
+                progress.more = (*progress.more, sent)
 
     async def _type(self, chat: str) -> None:
         group, topic = where(chat)
@@ -310,19 +305,37 @@ class TelegramChannel:
             async with asyncio.timeout(COURTESY):
                 await self.bot.send_chat_action(group, ChatAction.TYPING, message_thread_id=topic)
 
-    async def _send_part(self, chat: str, part: str, markup: Any) -> Message:
+    async def _send_part(self, chat: str, part: str, keyboard: list[list[render.Key]]) -> str:
+        """Send a text; return the message's id."""
         group, topic = where(chat)
-        options: dict[str, Any] = {
-            "reply_markup": markup,
-            "link_preview_options": LinkPreviewOptions(is_disabled=True),
-            "message_thread_id": topic,
-        }
+        fields = {"chat_id": group} | ({"message_thread_id": str(topic)} if topic is not None else {})
         try:
-            return await self.bot.send_message(group, part, parse_mode=ParseMode.HTML, **options)
+            sent = await self._call("sendMessage", fields | self._text(part, keyboard))
         except BadRequest as error:
             if "parse entities" not in str(error).lower():
                 raise
-            return await self.bot.send_message(group, render.plain(part), **options)
+            plain = self._text(render.plain(part), keyboard)
+            del plain["parse_mode"]
+            sent = await self._call("sendMessage", fields | plain)
+        return str(int(sent["message_id"]))
+
+    @staticmethod
+    def _text(text: str, keyboard: list[list[render.Key]]) -> dict[str, str]:
+        """The fields of a text with its buttons."""
+        fields = {"text": text, "parse_mode": ParseMode.HTML.value, "link_preview_options": _NO_PREVIEW}
+        if keyboard:
+            fields["reply_markup"] = json.dumps({"inline_keyboard": keyboard}, ensure_ascii=False)
+        return fields
+
+    async def _call(self, method: str, fields: dict[str, str]) -> Any:
+        """Call a method of the Bot API; return its result as it came.
+
+        Raises:
+            TelegramError: as python-telegram-bot's own methods do.
+        """
+        # Its own way to say what a call takes is closed to others; it asks no more of it than `Fields` has.
+        data = cast("RequestData", Fields(fields))
+        return await self.bot.request.post(f"{self.bot.base_url}/{method}", data)
 
     async def _send_document(self, chat: str, attachment: Attachment) -> Message | None:
         """Send a document or picture; after the first time by Telegram's own id for it, without uploading it again."""

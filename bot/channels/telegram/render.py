@@ -10,7 +10,6 @@ import re
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.constants import InlineKeyboardButtonLimit, MessageLimit
 from telegram.helpers import create_deep_linked_url
 
@@ -20,6 +19,8 @@ from bot.conversation.links import to_topic
 from bot.conversation.messages import label
 from bot.conversation.model import Button, Reply
 
+Key = dict[str, str]
+"""An `InlineKeyboardButton` of the Bot API."""
 LIMIT: Final = int(MessageLimit.MAX_TEXT_LENGTH)
 SOURCE_LIMIT: Final = 1000
 """A longer source line is cut: it may not crowd out the answer."""
@@ -57,7 +58,7 @@ def plain(part: str) -> str:
     return html.unescape(re.sub(r"</?[bi]>", "", part))
 
 
-def share(reply: Reply, username: str) -> InlineKeyboardButton | None:
+def share(reply: Reply, username: str) -> Key | None:
     """Return the button that hands a link to this answer to a friend; None where there is nothing to share.
 
     It opens Telegram's own list of chats: nobody but the citizen learns who gets it.
@@ -67,21 +68,24 @@ def share(reply: Reply, username: str) -> InlineKeyboardButton | None:
         return None
     link = create_deep_linked_url(username, payload)
     told = urlencode({"url": link, "text": clean(reply.text).partition("\n")[0][:SHARED]}, quote_via=quote)
-    return InlineKeyboardButton(label("telegram", "share"), url=f"https://t.me/share/url?{told}")
+    return {"text": label("telegram", "share"), "url": f"https://t.me/share/url?{told}"}
 
 
-def keyboard(buttons: tuple[Button, ...], last: InlineKeyboardButton | None = None) -> InlineKeyboardMarkup | None:
-    """Return one button a row. What Telegram would refuse together with the whole message is left out instead."""
-    rows = []
+def keyboard(buttons: tuple[Button, ...], last: Key | None = None) -> list[list[Key]]:
+    """Return the rows of an inline keyboard, one button a row.
+
+    What Telegram would refuse together with the whole message is left out instead.
+    """
+    rows: list[list[Key]] = []
     for button in buttons:
         label = clean(button.label)
         if not label:
             continue
         if button.url:
             if button.url.startswith(LINKS):
-                rows.append([InlineKeyboardButton(label, url=button.url)])
+                rows.append([{"text": label, "url": button.url}])
         elif 0 < len(button.payload.encode()) <= DATA_LIMIT:
-            rows.append([InlineKeyboardButton(label, callback_data=button.payload)])
+            rows.append([{"text": label, "callback_data": button.payload}])
     if last is not None:
         rows.append([last])
-    return InlineKeyboardMarkup(rows) if rows else None
+    return rows
