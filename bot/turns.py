@@ -348,7 +348,7 @@ class Turns:
     async def _next_turn(self) -> AsyncIterator[None]:
         """One at a time, and what became ready meanwhile goes first, a webhook above all: it must not wait for many turns."""
         async with self._one_at_a_time:
-            await asyncio.sleep(0)
+            await self._database.haste()
             yield
 
     def _finish(self, connection: Connection, held: Work, done: list[_Worked], left: Left, now: datetime) -> Answered:

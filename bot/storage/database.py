@@ -87,6 +87,10 @@ class Database:
         """Let a conversation that is just being answered go first, for a moment at most."""
         await self._units.calm()
 
+    async def haste(self) -> None:
+        """Let what somebody's request waits for go first, for a moment at most."""
+        await self._units.haste()
+
     async def close(self) -> None:
         """Return all connections."""
         self._units.close()  # not on a thread: the loop's own ones may be gone when this is the last thing done

@@ -16,7 +16,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -38,6 +37,10 @@ CONNECTIONS: Final = 6
 """Units of one process that PostgreSQL works on at the same time,"""
 URGENT: Final = 2
 """and so many of them are kept for urgent ones."""
+ASIDE: Final = 1
+"""Other units that PostgreSQL works on while an urgent one runs: each thread more makes it wait for the interpreter once more."""
+HASTE: Final = 0.02
+"""Seconds that the next step of an answer waits at most for what somebody's request waits for."""
 CALM: Final = 0.01
 """Seconds without a unit of a conversation after which none is taken to be in the middle of its answer."""
 PATIENCE: Final = 0.03
@@ -66,6 +69,9 @@ class Units(Protocol):
     async def calm(self) -> None:
         """Let a conversation that is just being answered go first, for a moment at most."""
 
+    async def haste(self) -> None:
+        """Let what somebody's request waits for go first, for a moment at most."""
+
     def close(self) -> None:
         """Finish what waits, then close the connections."""
 
@@ -83,7 +89,7 @@ class _Talk:
     """Knows whether a conversation is being answered: a unit of one runs, or ran a moment ago."""
 
     def __init__(self) -> None:
-        self._running = 0
+        self._running = dict.fromkeys(Priority, 0)
         self._ended = float("-inf")
 
     async def beside(self, run: Callable[[], Awaitable[T]], priority: Priority) -> T:
@@ -91,19 +97,26 @@ class _Talk:
         if priority is Priority.BULK:
             await self.calm()
             return await run()
-        self._running += 1
+        self._running[priority] += 1
         try:
             return await run()
         finally:
-            self._running -= 1
+            self._running[priority] -= 1
             self._ended = time.monotonic()
+
+    async def haste(self) -> None:
+        """Wait while a request is being stored, but not longer than an answer may be made to wait."""
+        await asyncio.sleep(0)  # what is ready on the loop goes first in any case
+        until = time.monotonic() + HASTE
+        while self._running[Priority.URGENT] and time.monotonic() < until:  # noqa: ASYNC110 - nothing that ends is waited for
+            await asyncio.sleep(HASTE / 10)
 
     async def calm(self) -> None:
         """Wait for a moment without one, but not longer than bulk may be made to wait."""
         await asyncio.sleep(0)  # what is ready on the loop goes first in any case
         until = time.monotonic() + PATIENCE
         # Calm is that time passes; there is no event of it.
-        while (now := time.monotonic()) < until and (self._running or now - self._ended < CALM):  # noqa: ASYNC110
+        while (now := time.monotonic()) < until and (any(self._running.values()) or now - self._ended < CALM):  # noqa: ASYNC110
             await asyncio.sleep(CALM / 4)
 
 
@@ -160,6 +173,10 @@ class SharedUnits:
         """Let a conversation go first (see `Units.calm`)."""
         await self._talk.calm()
 
+    async def haste(self) -> None:
+        """Let a request go first (see `Units.haste`)."""
+        await self._talk.haste()
+
     async def _run(self, work: Callable[[Connection], T], priority: Priority) -> T:
         loop = asyncio.get_running_loop()
         unit = _Unit(work, loop, loop.create_future())
@@ -200,13 +217,57 @@ class SharedUnits:
                 loop.call_soon_threadsafe(_tell, done)
 
 
+class _Shifts:
+    """Units that wait for one of some threads: urgent ones first, the others aside while one of them runs."""
+
+    def __init__(self, threads: int) -> None:
+        self._others = threads - URGENT
+        self._queues: dict[bool, deque[_Unit]] = {True: deque(), False: deque()}
+        self._running = {True: 0, False: 0}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, unit: _Unit, *, urgent: bool) -> None:
+        with self._changed:
+            self._queues[urgent].append(unit)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def take(self) -> tuple[_Unit, bool] | None:
+        """Wait for a unit and return it, and whether it is urgent; None when closed and all are taken."""
+        with self._changed:
+            while True:
+                if self._queues[True]:
+                    return self._begun(urgent=True)
+                most = ASIDE if self._running[True] else self._others
+                if self._queues[False] and self._running[False] < most:
+                    return self._begun(urgent=False)
+                if self._closed and not self._queues[False]:
+                    return None
+                self._changed.wait()
+
+    def _begun(self, *, urgent: bool) -> tuple[_Unit, bool]:
+        self._running[urgent] += 1
+        return self._queues[urgent].popleft(), urgent
+
+    def ended(self, *, urgent: bool) -> None:
+        with self._changed:
+            self._running[urgent] -= 1
+            self._changed.notify_all()
+
+
 class PooledUnits:
     """A few threads, each unit in a transaction of its own."""
 
     def __init__(self, engine: Engine, connections: int = CONNECTIONS) -> None:
         self._engine = engine
-        self._threads = ThreadPoolExecutor(connections - URGENT, thread_name_prefix="units")
-        self._urgent = ThreadPoolExecutor(URGENT, thread_name_prefix="urgent-units")
+        self._connections = connections
+        self._shifts = _Shifts(connections)
+        self._threads: list[threading.Thread] = []
         self._talk = _Talk()
 
     async def run(self, work: Callable[[Connection], T], priority: Priority = Priority.USUAL) -> T:
@@ -217,28 +278,55 @@ class PooledUnits:
         """Let a conversation go first (see `Units.calm`)."""
         await self._talk.calm()
 
+    async def haste(self) -> None:
+        """Let a request go first (see `Units.haste`)."""
+        await self._talk.haste()
+
     async def _run(self, work: Callable[[Connection], T], priority: Priority) -> T:
-
-        def alone() -> T:
-            for pause in AGAIN:
-                try:
-                    with self._engine.begin() as connection:
-                        return work(connection)
-                except OperationalError as error:
-                    # Two units waited for each other, and the database chose this one to begin again.
-                    if getattr(error.orig, "sqlstate", None) not in DEADLOCKS:
-                        raise
-                    time.sleep(pause)
-            with self._engine.begin() as connection:
-                return work(connection)
-
-        threads = self._urgent if priority is Priority.URGENT else self._threads
-        return await asyncio.get_running_loop().run_in_executor(threads, alone)
+        loop = asyncio.get_running_loop()
+        unit = _Unit(work, loop, loop.create_future())
+        if not self._threads:
+            self._threads = [
+                threading.Thread(target=self._go, name=f"units-{i}", daemon=True) for i in range(self._connections)
+            ]
+            for thread in self._threads:
+                thread.start()
+        self._shifts.put(unit, urgent=priority is Priority.URGENT)
+        value: T = await unit.future
+        return value
 
     def close(self) -> None:
-        """Finish what waits, then close the connections."""
-        self._threads.shutdown(wait=True)
-        self._urgent.shutdown(wait=True)
+        """Finish what waits, then let the threads go."""
+        self._shifts.close()
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
+        self._shifts = _Shifts(self._connections)
+
+    def _go(self) -> None:
+        shifts = self._shifts
+        while (taken := shifts.take()) is not None:
+            unit, urgent = taken
+            try:
+                unit.value = self._alone(unit.work)
+            except BaseException as error:
+                unit.error = error
+            shifts.ended(urgent=urgent)
+            if not unit.loop.is_closed():
+                unit.loop.call_soon_threadsafe(_tell, [unit])
+
+    def _alone(self, work: Callable[[Connection], T]) -> T:
+        for pause in AGAIN:
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            except OperationalError as error:
+                # Two units waited for each other, and the database chose this one to begin again.
+                if getattr(error.orig, "sqlstate", None) not in DEADLOCKS:
+                    raise
+                time.sleep(pause)
+        with self._engine.begin() as connection:
+            return work(connection)
 
 
 class _Plain:
