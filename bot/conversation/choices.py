@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.conversation.model import Button
+from nlu.text.syllable import without_marks
 
 _NUMBERS: Final = {
     "mot": 1,
@@ -25,6 +26,7 @@ _NUMBERS: Final = {
     "nam": 5,
     "sau": 6,
 }
+_NO_WORD: Final = re.compile(r"[^\w]+|_")
 _CHOICE: Final = re.compile(
     r"^(?:(?:a|u|uh|da|vang|thi|the|em|toi|minh|chau|bac|ba|ong)\s+)*(?:chon|nhan|lay|la|bam|hoi|cho)?\s*"
     r"(?:so|cai|cau|muc|y|viec|dong|lua chon|phuong an|o)?\s*(?:so|thu)?\s*"
@@ -62,9 +64,7 @@ STOP_WORDS: Final = frozenset(
 
 def fold(text: str) -> str:
     """Return the text in lower case, without marks and punctuation, single-spaced."""
-    decomposed = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
-    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return " ".join(re.sub(r"[^\w]+|_", " ", bare).split())
+    return " ".join(_NO_WORD.sub(" ", without_marks(text.lower())).split())
 
 
 def begins_with_child(text: str) -> bool:

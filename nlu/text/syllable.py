@@ -182,7 +182,12 @@ def apply_tone_key(toneless: str, key: str) -> str:
     return _with_tone(toneless, _TONE_OF_KEY[key])
 
 
-@lru_cache(maxsize=50_000)
-def strip_marks(text: str) -> str:
-    """Return the text without tone and letter marks, "đ" as "d" (case is kept)."""
+def without_marks(text: str) -> str:
+    """Return a text of any length without tone and letter marks, "đ" as "d" (case is kept)."""
     return text if text.isascii() else text.translate(_BARE)
+
+
+@lru_cache(maxsize=50_000)
+def strip_marks(syllable: str) -> str:
+    """Return the same of a syllable, which is remembered."""
+    return without_marks(syllable)
