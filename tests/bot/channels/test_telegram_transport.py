@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from telegram.error import NetworkError
 
 from bot.channels.telegram import transport
@@ -47,3 +50,8 @@ async def test_the_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyP
             await request.shutdown()
             transport._proxy.cache_clear()
     assert heard == [b"POST http://messenger.example/bot1:t/getMe HTTP/1.1\r\n"]
+
+
+@given(st.dictionaries(st.text("abcdef_", min_size=1), st.text(), min_size=1))
+def test_what_is_written_as_a_form_is_read_as_it_was(fields: dict[str, str]) -> None:
+    assert dict(parse_qsl(transport._encoded(fields).decode("ascii"), keep_blank_values=True)) == fields

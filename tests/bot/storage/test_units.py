@@ -138,3 +138,50 @@ async def test_a_connection_that_died_while_nobody_used_it_is_replaced(
         assert await connection.scalar(others)
     assert await database.unit(kept("b")) == "b"
     assert await names(database) == ["a", "b"]
+
+
+async def test_while_a_request_is_stored_others_stand_aside(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer")
+    begun, may_end = threading.Event(), threading.Event()
+    working: set[int] = set()
+    most: list[int] = []
+
+    def other(number: int) -> Callable[[Connection], None]:
+        def unit(connection: Connection) -> None:
+            working.add(number)
+            most.append(len(working))
+            connection.execute(text("SELECT pg_sleep(0.02)"))
+            working.discard(number)
+
+        return unit
+
+    urgent = asyncio.ensure_future(database.unit(lambda _: begun.set() or may_end.wait(20), Priority.URGENT))
+    assert await asyncio.to_thread(begun.wait, 20)
+    await asyncio.gather(*(database.unit(other(i)) for i in range(6)))
+    assert max(most) == 1, "one after the other, but not stopped"
+    may_end.set()
+    await urgent
+    most.clear()
+    await asyncio.gather(*(database.unit(other(i)) for i in range(12)))
+    assert max(most) > 1
+
+
+async def test_the_next_step_of_an_answer_lets_a_request_go_first_but_not_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.storage.units.HASTE", 20.0)
+    begun, may_end = threading.Event(), threading.Event()
+    urgent = asyncio.ensure_future(database.unit(lambda _: begun.set() or may_end.wait(20), Priority.URGENT))
+    assert await asyncio.to_thread(begun.wait, 20)
+    step = asyncio.ensure_future(database.haste())
+    await asyncio.sleep(0.1)
+    assert not step.done()
+    monkeypatch.setattr("bot.storage.units.HASTE", 0.01)
+    async with asyncio.timeout(10):
+        await database.haste()
+    assert not urgent.done()
+    may_end.set()
+    await urgent
+    async with asyncio.timeout(10):
+        await step
