@@ -119,8 +119,9 @@ def _lease(
 
 def renew(connection: Connection, held: Iterable[Work], now: datetime) -> None:
     """Prolong the leases of conversations in hand; one that was lost stays lost."""
-    leases = {"leases": sorted({work.lease for work in held}), "until": now + LEASE}
-    if leases["leases"]:
+    ours = {work.conversation_id: work.lease for work in held}
+    if ours:
+        leases = {"ids": sorted(ours), "leases": sorted(set(ours.values())), "until": now + LEASE}
         connection.execute(_RENEW, leases)
 
 
@@ -210,7 +211,10 @@ _QUEUED: Final = (
 )
 _RENEW: Final = (
     update(conversation)
-    .where(conversation.c.lease_owner.in_(bindparam("leases", expanding=True)))
+    .where(
+        conversation.c.id.in_(bindparam("ids", expanding=True)),  # the key: there may be a million conversations
+        conversation.c.lease_owner.in_(bindparam("leases", expanding=True)),
+    )
     .values(lease_until=bindparam("until"))
 )
 # Replies leave in order, so the first one decides: a later one that is due now has to wait for it.

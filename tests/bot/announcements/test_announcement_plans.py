@@ -4,46 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, update
+from sqlalchemy import update
 
 from bot.announcements.store import replies_waiting
 from bot.storage.tables import conversation
 from tests.bot.announcements.conftest import Village
 from tests.builders import FakeChannel
+from tests.heard import Heard, listening
 
 pytestmark = pytest.mark.anyio
 
 
-class Heard:
-    """The statements that were run, each once, with parameters of one run."""
-
-    def __init__(self) -> None:
-        self.statements: dict[str, Any] = {}
-
-    def __call__(
-        self, _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
-    ) -> None:
-        self.statements[statement] = parameters[0] if many else parameters
-
-    async def plans(self, village: Village) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        async with village.database.read() as connection:
-            for statement, parameters in list(self.statements.items()):
-                if statement.split(maxsplit=1)[0] in ("SELECT", "UPDATE", "WITH"):
-                    asked = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-                    found[statement] = [row[3] for row in asked]
-        return found
-
-
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    listening = Heard()
-    event.listen(Engine, "before_cursor_execute", listening)
-    yield listening
-    event.remove(Engine, "before_cursor_execute", listening)
+    with listening() as statements:
+        yield statements
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -55,7 +32,7 @@ async def test_nothing_is_read_through_from_one_end_to_the_other(village: Villag
         village.run(FakeChannel()).work(),
         replies_waiting(village.database, village.clock, "telegram", "default"),
     )
-    plans = await heard.plans(village)
+    plans = await heard.plans(village.database)
     assert len(plans) > 8
     of_citizens = {statement: plan for statement, plan in plans.items() if "conversation" in statement}
     assert of_citizens
