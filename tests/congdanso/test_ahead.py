@@ -26,6 +26,10 @@ def served() -> FastAPI:
     async def busy(account: str, request: Request) -> Response:
         return JSONResponse({"account": account, "said": (await request.body()).decode()})
 
+    @inner.post("/asks/nothing", dependencies=[Depends(note)])
+    async def asks_nothing() -> Response:
+        return JSONResponse({"asked": "nothing"})
+
     @inner.post("/wants")
     async def wants(request: Request, more: str) -> Response:
         return JSONResponse({"more": more, "method": request.method})
@@ -41,9 +45,10 @@ def served() -> FastAPI:
 
 def test_a_busy_route_is_called_without_what_describes_it() -> None:
     app = served()
-    ahead(app, ["/into/{account}/webhook"])
+    ahead(app, ["/into/{account}/webhook", "/asks/nothing"])
     ASKED.clear()
     with TestClient(app) as client:
+        assert client.post("/asks/nothing").json() == {"asked": "nothing"}
         assert client.post("/into/bot-1/webhook", content="a").json() == {"account": "bot-1", "said": "a"}
         assert client.get("/elsewhere").json() == {"rest": "elsewhere"}
         assert client.post("/wants?more=1").json()["more"] == "1"

@@ -169,7 +169,7 @@ def _or(given: Any, usual: float) -> float:
 
 
 def _encoded(fields: dict[str, str]) -> bytes:
-    """Return fields as the body of a form; the standard library takes twenty times as long for Vietnamese."""
+    """Return fields as the body of a form; the standard library takes six times as long for Vietnamese."""
     return URL.build(query=fields).raw_query_string.encode("ascii")
 
 

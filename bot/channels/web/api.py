@@ -48,9 +48,8 @@ def routes(
         return chat
 
     @made.post("/api/chat/sessions", tags=["chat"], response_model=SessionOut)
-    async def open_session(request: Request) -> Response:
+    async def open_session() -> Response:
         """Begin an anonymous conversation."""
-        del request
         return JSONResponse({"token": tokens.new()}, headers=PRIVATE)
 
     @made.post(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from telegram import Bot
@@ -56,3 +57,14 @@ def test_a_text_is_taken_as_it_was_typed(text: str, chat: dict[str, Any], langua
         assert (found.kind, found.text) == ("text", text)
     elif not text:
         assert found is None
+
+
+@pytest.mark.parametrize("error", [ValueError, AttributeError, RecursionError])
+def test_an_update_that_breaks_what_reads_it_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def breaks(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("bot.channels.telegram.parse._read", breaks)
+    assert parse({"update_id": 9}, BOT, "default", NOW) is None
