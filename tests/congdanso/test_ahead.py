@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
+from starlette.routing import Route
 
 from congdanso.ahead import ahead
+from congdanso.app import BUSY, create
+from congdanso.settings import Settings
+
+if TYPE_CHECKING:
+    from congdanso.brain import Brain
 
 ASKED: list[str] = []
 
@@ -73,3 +81,9 @@ def test_the_description_stays_what_it_was() -> None:
 def test_what_cannot_be_called_so_is_found_at_the_start(path: str) -> None:
     with pytest.raises(RuntimeError, match=path):
         ahead(served(), [path])
+
+
+def test_where_messages_come_in_stands_in_front_of_the_whole_server(brain: Brain, tmp_path: Path) -> None:
+    app = create(Settings(data_dir=tmp_path, secret_key=SecretStr("a key of the tests " * 3)), brain)
+    first = app.router.routes[: len(BUSY)]
+    assert {route.path for route in first if isinstance(route, Route)} == set(BUSY)
