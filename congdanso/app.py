@@ -355,6 +355,7 @@ def create(
                 control=deliveries.control,
                 viewing=deliveries.viewing,
                 reporting=deliveries.reporting,
+                unreaching=deliveries.unreaching,
                 clock=utc_now,
                 secret_key=settings.key().decode(),
                 channels=server.channels,

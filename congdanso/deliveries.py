@@ -30,6 +30,7 @@ from bot.announcements.rows import DeliveryEnded
 from bot.announcements.service import Announcements
 from bot.announcements.store import Store, replies_waiting
 from bot.announcements.templates import template_in_words
+from bot.announcements.unreached import Unreaching
 from bot.announcements.viewing import Preview, Show, Viewing, in_words
 from bot.clock import ZONE, Clock
 from bot.conversation.model import Attachment, Button, Reply
@@ -133,6 +134,7 @@ class Deliveries:
     control: Control
     viewing: Viewing
     reporting: Reporting
+    unreaching: Unreaching
     questions: Questions
     due: Due
     corrections: Corrections
@@ -281,6 +283,7 @@ def wire(
         control,
         viewing,
         reporting,
+        Unreaching(announcements, officers),
         questions,
         due,
         corrections,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel
@@ -109,3 +109,34 @@ class Named(BaseModel):
     """The name under which an audience is kept."""
 
     name: str
+
+
+class Missing(BaseModel):
+    """How many of one commune and channel it does not reach, for one reason; `words` say it."""
+
+    unit: str
+    channel: str
+    reason: str
+    words: str
+    number: int
+
+
+class Missed(BaseModel):
+    """One citizen whom it does not reach; nothing says who."""
+
+    unit: str
+    channel: str
+    account: str
+    reason: str
+    words: str
+    last_wrote: date | None
+
+
+class Unreached(BaseModel):
+    """Whom it does not reach: by the question as it stands before it begins, by its deliveries afterwards."""
+
+    id: int
+    basis: Literal["forecast", "deliveries"]
+    total: int
+    groups: list[Missing]
+    people: list[Missed]

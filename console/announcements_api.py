@@ -27,6 +27,7 @@ from bot.announcements.reading import Progress
 from bot.announcements.report import Reporting
 from bot.announcements.schedules import BadSchedule, repeat_of
 from bot.announcements.texts import say, told
+from bot.announcements.unreached import MOST, PAGE, Unreaching
 from bot.announcements.viewing import Viewing
 from bot.clock import ZONE, Clock
 from bot.messages import Channels, LeftForPickup, Sent
@@ -169,6 +170,7 @@ class Rooms:
     control: Control
     viewing: Viewing
     reporting: Reporting
+    unreaching: Unreaching
     clock: Clock
     secret_key: str
     channels: Channels
@@ -219,9 +221,26 @@ def _reading(routes: APIRouter, rooms: Rooms) -> None:
         found = await rooms.reporting.report(officer.login, number)
         book = BytesIO()
         await asyncio.to_thread(rooms.reporting.write_xlsx, found, book)
-        name = f'attachment; filename="thong-bao-{number}.xlsx"'
-        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
-        return Response(book.getvalue(), media_type=XLSX, headers=headers)
+        return _download(book, f"thong-bao-{number}.xlsx")
+
+    @routes.get("/{number}/unreached")
+    async def unreached(
+        officer: Who,
+        number: int,
+        limit: Annotated[int, Query(ge=0, le=MOST)] = PAGE,
+        offset: Annotated[int, Query(ge=0, le=10**7)] = 0,
+    ) -> answers.Unreached:
+        """Whom it does not reach and why: all of them summed, and a page of them one by one, without a name."""
+        found = await rooms.unreaching.unreached(officer.login, number, limit=limit, offset=offset)
+        return answers.Unreached.model_validate(found.as_json())
+
+    @routes.get("/{number}/unreached.xlsx")
+    async def unreached_workbook(officer: Who, number: int) -> Response:
+        """The same as a workbook."""
+        found = await rooms.unreaching.unreached(officer.login, number, limit=MOST)
+        book = BytesIO()
+        await asyncio.to_thread(rooms.unreaching.write_xlsx, found, book)
+        return _download(book, f"khong-toi-duoc-{number}.xlsx")
 
     @routes.get("/{number}/preview")
     async def preview(officer: Who, number: int) -> list[answers.Preview]:
@@ -355,6 +374,11 @@ def refuse(app: FastAPI) -> None:
     app.add_exception_handler(NotAllowed, not_allowed)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(BadSchedule, refused)
+
+
+def _download(book: BytesIO, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(book.getvalue(), media_type=XLSX, headers=headers)
 
 
 def _wish(body: Writing, clock: Clock) -> Wish:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.announcements.audience import Audience
@@ -157,17 +157,17 @@ async def forecast(
         .order_by(conversation.c.channel, conversation.c.account)
     )
     reach = tuple(_reach(r, by_account, rates, paying) for r in (await connection.execute(query)).all())
-    stopped, subscribed = conversation.c.stopped_at.is_not(None), conversation.c.subscribed
-    conditions: dict[str, ColumnElement[bool]] = {
-        "stopped": and_(asked, stopped),
-        "not_subscribed": and_(asked, ~stopped, ~subscribed),
-        "muted": and_(asked, ~stopped, subscribed, mutes(category)),
-        "no_account": and_(wanted, ~has_account(accounts)),
-    }
-    if audience.asks_interest or audience.took:
-        conditions["no_consent"] = and_(
-            here(audience.wards(places)), willing(category), conversation.c.consented_at.is_(None)
-        )
+    conditions = left_out(
+        audience,
+        category,
+        asked=asked,
+        places=places,
+        accounts=accounts,
+        now=now,
+        templates=templates,
+        paying=paying,
+    )
+    del conditions["outside_window"]  # counted above, by account
     unreachable = {}
     for reason, condition in conditions.items():
         if number := await connection.scalar(select(func.count()).select_from(conversation).where(condition)):
@@ -178,6 +178,42 @@ async def forecast(
     if outside := sum(r.outside for r in reach):
         unreachable["outside_window"] = outside
     return Forecast(reach, unreachable)
+
+
+def left_out(
+    audience: Audience,
+    category: str,
+    *,
+    asked: ColumnElement[bool],
+    places: Places,
+    accounts: Collection[Lane],
+    now: datetime,
+    templates: Sequence[Template] = (),
+    paying: Collection[Lane] = (),
+) -> dict[str, ColumnElement[bool]]:
+    """Return whom it does not reach, as one condition for each reason; no two hold for one conversation.
+
+    Args:
+        asked: whom the audience asks for (`selecting.asked_for`).
+    """
+    stopped, subscribed = conversation.c.stopped_at.is_not(None), conversation.c.subscribed
+    wanted, here_now = and_(asked, willing(category)), has_account(accounts)
+    free, paid = _window(now)
+    templated = has_account([Lane(TEMPLATES, t.account) for t in templates])
+    pays = has_account(paying)
+    conditions: dict[str, ColumnElement[bool]] = {
+        "stopped": and_(asked, stopped),
+        "not_subscribed": and_(asked, ~stopped, ~subscribed),
+        "muted": and_(asked, ~stopped, subscribed, mutes(category)),
+        "no_account": and_(wanted, ~here_now),
+        "outside_window": and_(wanted, here_now, ~templated, or_(and_(pays, ~paid), and_(~pays, ~free))),
+    }
+    if audience.asks_interest or audience.took:
+        # Whoever did not agree is not among those asked for: it is not known what they asked.
+        conditions["no_consent"] = and_(
+            here(audience.wards(places)), willing(category), conversation.c.consented_at.is_(None)
+        )
+    return conditions
 
 
 def _window(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

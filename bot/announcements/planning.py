@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import ColumnElement, RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.announcements import audience as audiences
@@ -19,11 +19,12 @@ from bot.announcements import templates
 from bot.announcements.audience import Audience, audience_of, narrowed, of_unit
 from bot.announcements.compose import Composer, Message
 from bot.announcements.content import Content, Refused, Stamped, plain_content, reason_problems
-from bot.announcements.forecast import Forecast, Reach, forecast
+from bot.announcements.forecast import Forecast, Reach, forecast, left_out
 from bot.announcements.hours import is_quiet, next_morning
 from bot.announcements.lanes import Lane
 from bot.announcements.rates import RATES, Rate
 from bot.announcements.reading import in_words
+from bot.announcements.selecting import asked_for
 from bot.announcements.states import AnnouncementState
 from bot.announcements.tables import announcement, saved_audience
 from bot.announcements.texts import grouped, told
@@ -252,6 +253,20 @@ class Planner:
             rates=self._rates,
             now=self.clock(),
             saved=saved,
+            templates=wish.content.templates,
+            paying=self._paying,
+        )
+
+    def left_out(self, wish: Wish, saved: Mapping[str, Audience], *, postgres: bool) -> dict[str, ColumnElement[bool]]:
+        """Return whom a wish does not reach, as one condition for each reason."""
+        now = self.clock()
+        return left_out(
+            wish.audience,
+            wish.content.category,
+            asked=asked_for(wish.audience, places=self.places, now=now, postgres=postgres, saved=saved),
+            places=self.places,
+            accounts=self.accounts,
+            now=now,
             templates=wish.content.templates,
             paying=self._paying,
         )

@@ -5,7 +5,7 @@ Everything is a sum made by the database. A commune's small numbers of what peop
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +21,7 @@ from bot.announcements.reading import Progress, progress_of
 from bot.announcements.states import RECEIVED, AnnouncementState, DeliveryState, Reason
 from bot.announcements.tables import announcement, count, delivery
 from bot.announcements.texts import grouped, say, state_in_words, told
+from bot.announcements.workbook import Sheet, write_workbook
 from content.places import unit_title
 
 EARLIER: Final = 5
@@ -184,48 +185,22 @@ class Reporting(Office):
         Raises:
             OSError: the file cannot be written.
         """
-        import xlsxwriter
-        from xlsxwriter.exceptions import FileCreateError
-
-        options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
-        book = xlsxwriter.Workbook(target if isinstance(target, BytesIO) else str(target), options)
-        bold = book.add_format({"bold": True, "bottom": 1})
-        shares = book.add_format({"num_format": "0.0%"})
-
-        def sheet(key: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-            page = book.add_worksheet(told("report", f"sheet_{key}"))
-            page.freeze_panes(1, 0)
-            for i, column in enumerate(columns):
-                page.write_string(0, i, told("report", f"column_{column}"), bold)
-                page.set_column(i, i, 40 if i == 0 else 16)
-            for i, row in enumerate(rows, 1):
-                for j, value in enumerate(row):
-                    if isinstance(value, float):
-                        page.write_number(i, j, value, shares)
-                    elif isinstance(value, int):
-                        page.write_number(i, j, value)
-                    else:
-                        page.write_string(i, j, told("report", "hidden") if value is None else str(value))
-
         funnel = [(told("funnel", key), _number(None) if n is None else n) for key, n in report.funnel]
-        sheet("funnel", ("step", "number"), [*funnel, (told("report", "column_linked"), report.linked)])
-        sheet("reasons", ("reason", "number"), [(state_in_words(coded), n) for coded, n in report.reasons.items()])
-        sheet("used", ("use", "number"), [(use_in_words(what), n) for what, n in report.used.items()])
         columns = ("recipients", "accepted", "not_sent", "uses")
-        sheet("channels", ("channel", *columns), [(self._channel(r.key), *_cells(r)) for r in report.by_channel])
-        sheet("units", ("unit", *columns), [(self._unit(r.key), *_cells(r)) for r in report.by_unit])
-        sheet(
-            "earlier",
-            ("number", "recipients", "share", *_KINDS),
-            [
-                (str(e.progress.id), people_of(e.progress), share_of(e.progress) or 0.0, *(e.uses[k] for k in _KINDS))
-                for e in report.beside
-            ],
-        )
-        try:
-            book.close()
-        except FileCreateError as error:
-            raise OSError(str(error)) from error
+        earlier = [
+            (str(e.progress.id), people_of(e.progress), share_of(e.progress) or 0.0, *(e.uses[k] for k in _KINDS))
+            for e in report.beside
+        ]
+        linked = (told("report", "column_linked"), report.linked)
+        sheets = [
+            Sheet("funnel", ("step", "number"), [*funnel, linked]),
+            Sheet("reasons", ("reason", "number"), [(state_in_words(coded), n) for coded, n in report.reasons.items()]),
+            Sheet("used", ("use", "number"), [(use_in_words(what), n) for what, n in report.used.items()]),
+            Sheet("channels", ("channel", *columns), [(self._channel(r.key), *_cells(r)) for r in report.by_channel]),
+            Sheet("units", ("unit", *columns), [(self._unit(r.key), *_cells(r)) for r in report.by_unit]),
+            Sheet("earlier", ("number", "recipients", "share", *_KINDS), earlier),
+        ]
+        write_workbook(sheets, target)
 
     def _unit(self, slug: str) -> str:
         return unit_title(self.places, slug or None)

@@ -363,6 +363,30 @@ def report(number: int, officer: str | None, as_json: bool, xlsx: Path | None) -
 
 
 @announce.command()
+@number
+@officer
+@as_json
+@click.option("--limit", default=200, show_default=True, type=click.IntRange(0, 10_000), help="số dòng từng người")
+@click.option("--xlsx", type=click.Path(dir_okay=False, path_type=Path), help="ghi ra tệp bảng tính, đủ từng người")
+def unreached(number: int, officer: str | None, as_json: bool, limit: int, xlsx: Path | None) -> None:
+    """Ai không nhận được và vì sao: tổng hợp theo xã, kênh, lý do, rồi từng người (không ghi tên)."""
+    from bot.announcements.unreached import MOST
+
+    async def work(desk: Any, login: str) -> None:
+        unreaching = desk.deliveries.unreaching
+        if xlsx is not None:
+            whole = await unreaching.unreached(login, number, limit=MOST)
+            await asyncio.to_thread(unreaching.write_xlsx, whole, xlsx)
+        found = await unreaching.unreached(login, number, limit=limit)
+        if as_json:
+            print_json(found.as_json())
+        else:
+            click.echo("\n".join(unreaching.lines(found)))
+
+    as_officer(officer, work)
+
+
+@announce.command()
 @officer
 @click.option("--unit", required=True)
 @click.option("--second-person/--one-person", required=True, help="có cần người thứ hai duyệt không")

@@ -253,3 +253,16 @@ def test_the_command_ends_when_only_the_days_limit_holds_somebody(run: Run, monk
     held = announce(run, "--unit", "phu-thong", "--text-file", "-", text="Tin bốn.")
     assert held.exit_code == 0, held.output
     assert "Còn 3 người đã nhận ba thông báo trong ngày; tin của họ chờ đến 09:0" in held.output, held.output
+
+
+def test_whom_it_does_not_reach_is_told_with_reasons(run: Run, tmp_path: Path) -> None:
+    number = drafted(run, "--audience", '{"topics": ["tam-tru"]}')
+    book = tmp_path / "khong-toi.xlsx"
+    told = announce(run, "unreached", number, "--xlsx", str(book))
+    assert told.exit_code == 0, told.output
+    assert f"Thông báo số {number}, nếu gửi lúc này thì 3 người trong phạm vi không nhận được:" in told.output
+    assert "Xã Phủ Thông, Trang web: chưa đồng ý cho ghi việc đã hỏi" in told.output
+    assert book.read_bytes().startswith(b"PK")
+    found = json.loads(announce(run, "unreached", number, "--json", "--limit", "1").output)
+    assert (found["total"], len(found["people"])) == (3, 1)
+    assert announce(run, "unreached", "999").exit_code == 1

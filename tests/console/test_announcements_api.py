@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from bot.conversation.model import Session
 from bot.storage.tables import conversation, outbox
@@ -74,6 +74,8 @@ async def test_the_whole_way_over_the_api(server: Server, browser: httpx.AsyncCl
     assert (await browser.get(f"{API}/{number}/report", headers=minh)).json()["funnel"]["audience"] == 3
     book = await browser.get(f"{API}/{number}/report.xlsx", headers=minh)
     assert book.content.startswith(b"PK")
+    missed = (await browser.get(f"{API}/{number}/unreached", headers=minh)).json()
+    assert (missed["basis"], missed["total"], missed["people"]) == ("deliveries", 0, [])
     recalled = await browser.post(f"{API}/{number}/recall", json={"reason": "Nhầm ngày"}, headers=lan)
     assert recalled.json()["state"] == "recalled"
 
@@ -93,6 +95,32 @@ async def test_returning_revising_scheduling(server: Server, browser: httpx.Asyn
     later = await browser.post(f"{API}/{number}/schedule", json={"at": "2036-01-01T08:00"}, headers=lan)
     assert datetime.fromisoformat(later.json()["send_at"]) == datetime(2036, 1, 1, 1, tzinfo=UTC)
     assert (await browser.post(f"{API}/{number}/cancel", headers=lan)).json()["state"] == "cancelled"
+
+
+async def test_whom_a_draft_would_not_reach_is_told_one_by_one(
+    server: Server, browser: httpx.AsyncClient, citizens: None
+) -> None:
+    lan = await key_of(server, "Lan")
+    async with server.database.write() as connection:
+        await connection.execute(update(conversation).where(conversation.c.chat != "c0").values(subscribed=False))
+    number = (await browser.post(API, json=WRITING, headers=lan)).json()["id"]
+    told = (await browser.get(f"{API}/{number}/unreached?limit=1", headers=lan)).json()
+    assert (told["basis"], told["total"], len(told["people"])) == ("forecast", 2, 1)
+    assert told["groups"] == [
+        {
+            "unit": "phu-thong",
+            "channel": "web",
+            "reason": "not_subscribed",
+            "words": "đã chọn xã, phường nhưng không đăng ký nhận thông báo",
+            "number": 2,
+        }
+    ]
+    assert set(told["people"][0]) == {"unit", "channel", "account", "reason", "words", "last_wrote"}, "nobody's address"
+    book = await browser.get(f"{API}/{number}/unreached.xlsx", headers=lan)
+    assert (book.content[:2], book.headers["cache-control"]) == (b"PK", "no-store")
+    assert (await browser.get(f"{API}/{number}/unreached?limit=-1", headers=lan)).status_code == 422
+    stranger = await key_of(server, "Xa", unit="duc-xuan")
+    assert (await browser.get(f"{API}/{number}/unreached", headers=stranger)).status_code == 422
 
 
 async def test_without_a_name_nothing_is_told(server: Server, browser: httpx.AsyncClient) -> None:
