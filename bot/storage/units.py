@@ -12,6 +12,7 @@ each step of an answer that meets one would otherwise wait until it ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -91,6 +92,7 @@ class _Talk:
     def __init__(self) -> None:
         self._running = dict.fromkeys(Priority, 0)
         self._ended = float("-inf")
+        self._hasty: list[asyncio.Future[None]] = []
 
     async def beside(self, run: Callable[[], Awaitable[T]], priority: Priority) -> T:
         """Run a unit: one of bulk when it is calm, the others at once."""
@@ -103,13 +105,26 @@ class _Talk:
         finally:
             self._running[priority] -= 1
             self._ended = time.monotonic()
+            if not self._running[Priority.URGENT] and self._hasty:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        waiting, self._hasty = self._hasty, []
+        for future in waiting:
+            if not (loop := future.get_loop()).is_closed():
+                loop.call_soon_threadsafe(_end, future)
 
     async def haste(self) -> None:
         """Wait while a request is being stored, but not longer than an answer may be made to wait."""
-        await asyncio.sleep(0)  # what is ready on the loop goes first in any case
-        until = time.monotonic() + HASTE
-        while self._running[Priority.URGENT] and time.monotonic() < until:  # noqa: ASYNC110 - nothing that ends is waited for
-            await asyncio.sleep(HASTE / 10)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HASTE):
+                while True:
+                    await asyncio.sleep(0)  # what is ready on the loop goes first in any case
+                    if not self._running[Priority.URGENT]:
+                        return
+                    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._hasty.append(over)
+                    await over
 
     async def calm(self) -> None:
         """Wait for a moment without one, but not longer than bulk may be made to wait."""
@@ -230,7 +245,8 @@ class _Shifts:
     def put(self, unit: _Unit, *, urgent: bool) -> None:
         with self._changed:
             self._queues[urgent].append(unit)
-            self._changed.notify_all()
+            if self._ready():
+                self._changed.notify()
 
     def close(self) -> None:
         with self._changed:
@@ -243,8 +259,7 @@ class _Shifts:
             while True:
                 if self._queues[True]:
                     return self._begun(urgent=True)
-                most = ASIDE if self._running[True] else self._others
-                if self._queues[False] and self._running[False] < most:
+                if self._queues[False] and self._running[False] < self._most():
                     return self._begun(urgent=False)
                 if self._closed and not self._queues[False]:
                     return None
@@ -255,9 +270,23 @@ class _Shifts:
         return self._queues[urgent].popleft(), urgent
 
     def ended(self, *, urgent: bool) -> None:
+        """Note that a unit ended. Its thread takes the next one itself; only for what may begin besides is another woken: a thread
+        that is woken for nothing costs as much as a statement.
+        """
         with self._changed:
             self._running[urgent] -= 1
-            self._changed.notify_all()
+            if (besides := self._ready() - 1) > 0:
+                self._changed.notify(besides)
+            elif self._closed:
+                self._changed.notify_all()
+
+    def _most(self) -> int:
+        return ASIDE if self._running[True] else self._others
+
+    def _ready(self) -> int:
+        """How many units may begin now."""
+        usual = min(len(self._queues[False]), self._most() - self._running[False])
+        return len(self._queues[True]) + max(0, usual)
 
 
 class PooledUnits:
@@ -385,6 +414,11 @@ def _attempt(connection: Connection, unit: _Unit, *, savepoint: bool) -> None:
         unit.error = error
         connection.exec_driver_sql("ROLLBACK TO unit")
     connection.exec_driver_sql("RELEASE unit")
+
+
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _tell(units: list[_Unit]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.storage.tables import checkpoint
-from bot.storage.units import Priority
+from bot.storage.units import CONNECTIONS, URGENT, Priority
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +186,34 @@ async def test_the_next_step_of_an_answer_lets_a_request_go_first_but_not_for_ev
     await urgent
     async with asyncio.timeout(10):
         await step
+
+
+async def test_when_a_request_is_stored_as_many_go_on_as_may(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer")
+    begun, may_end = threading.Event(), threading.Event()
+    together = threading.Barrier(CONNECTIONS - URGENT)
+
+    def other(_: Connection) -> None:
+        together.wait(20)
+
+    urgent = asyncio.ensure_future(database.unit(lambda _: begun.set() or may_end.wait(20), Priority.URGENT))
+    assert await asyncio.to_thread(begun.wait, 20)
+    others = [asyncio.ensure_future(database.unit(other)) for _ in range(CONNECTIONS - URGENT)]
+    await asyncio.sleep(0.05)
+    may_end.set()
+    await asyncio.gather(urgent, *others)
+
+
+async def test_no_unit_is_forgotten_whatever_comes_beside_it(database: Database) -> None:
+    chance = random.Random(3)
+    done: list[int] = []
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(chance.random() / 20)
+        await database.unit(lambda _: done.append(number), chance.choice(list(Priority)))
+        await database.haste()
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(one(number) for number in range(400)))
+    assert sorted(done) == list(range(400))
