@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -140,3 +140,114 @@ class Unreached(BaseModel):
     total: int
     groups: list[Missing]
     people: list[Missed]
+
+
+class Step(BaseModel):
+    """One line of the history. `actor` null: time itself."""
+
+    at: datetime
+    actor: str | None
+    action: str
+    state: str
+    note: str | None
+
+
+class Article(BaseModel):
+    """The announcement as an article of a Zalo OA."""
+
+    account: str
+    state: str
+    at: datetime
+    actor: str
+    problem: str | None
+
+
+class Shown(BaseModel):
+    """One announcement. `content`, `audience` and `repeat` as they are written; `forecast` as it was seen when it was submitted."""
+
+    id: int
+    unit: str
+    state: str
+    state_in_words: str
+    text: str
+    content: dict[str, Any]
+    audience: dict[str, Any]
+    urgent_reason: str | None
+    joins: bool
+    repeat: dict[str, Any] | None
+    expires_at: datetime | None
+    send_at: datetime | None
+    author: str
+    approver: str | None
+    approved_at: datetime | None
+    version: str
+    problem: str | None
+    forecast: dict[str, Any] | None
+    recipients: int
+    counts: dict[str, int]
+    created_at: datetime
+    started_at: datetime | None
+    closed_at: datetime | None
+    parent: int | None
+    children: list[int]
+    articles: list[Article]
+    steps: list[Step]
+
+
+class Figures(BaseModel):
+    """One commune or channel. `used` null: too few people of another unit to be told."""
+
+    key: str
+    recipients: int
+    accepted: int
+    not_sent: int
+    used: int | None
+
+
+class Earlier(BaseModel):
+    """An earlier announcement of the unit, to compare with."""
+
+    id: int
+    recipients: int
+    accepted_share: float | None
+    pressed: int
+    replied: int
+    stopped: int
+
+
+class Report(BaseModel):
+    """What became of an announcement. `funnel` from the audience to who pressed something; null: its channels do not tell."""
+
+    id: int
+    state: str
+    funnel: dict[str, int | None]
+    reasons: dict[str, int]
+    by_unit: list[Figures]
+    by_channel: list[Figures]
+    used: dict[str, int]
+    linked: int
+    accepted_share: float | None
+    earlier: list[Earlier]
+
+
+class Saved(BaseModel):
+    """An audience that is kept under a name."""
+
+    name: str
+    title: str
+    audience: dict[str, Any]
+
+
+class Group(BaseModel):
+    """Citizens who are known by the topics they asked about."""
+
+    slug: str
+    title: str
+    topics: list[str]
+
+
+class Audiences(BaseModel):
+    """What an audience can be made of."""
+
+    saved: list[Saved]
+    groups: list[Group]

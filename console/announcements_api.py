@@ -197,23 +197,23 @@ def _reading(routes: APIRouter, rooms: Rooms) -> None:
         return [_row(p) for p in await rooms.viewing.listing(officer.login, states=state or (), limit=limit)]
 
     @routes.get("/audiences")
-    async def audiences(officer: Who, unit: Annotated[str, Query(max_length=64)]) -> dict[str, Any]:
+    async def audiences(officer: Who, unit: Annotated[str, Query(max_length=64)]) -> answers.Audiences:
         """The saved audiences of a unit, and the groups there are."""
         saved = await rooms.desk.saved_audiences(officer.login, unit)
-        return {
-            "saved": [{"name": name, "title": title, "audience": query.as_json()} for name, title, query in saved],
-            "groups": [{"slug": g.slug, "title": g.title, "topics": list(g.topics)} for g in groups().values()],
-        }
+        return answers.Audiences(
+            saved=[answers.Saved(name=name, title=title, audience=query.as_json()) for name, title, query in saved],
+            groups=[answers.Group(slug=g.slug, title=g.title, topics=list(g.topics)) for g in groups().values()],
+        )
 
     @routes.get("/{number}")
-    async def show(officer: Who, number: int) -> dict[str, Any]:
+    async def show(officer: Who, number: int) -> answers.Shown:
         """One announcement with its history."""
-        return (await rooms.viewing.show(officer.login, number)).as_json()
+        return answers.Shown.model_validate((await rooms.viewing.show(officer.login, number)).as_json())
 
     @routes.get("/{number}/report")
-    async def report(officer: Who, number: int) -> dict[str, Any]:
+    async def report(officer: Who, number: int) -> answers.Report:
         """Funnel, reasons, communes and channels, what people did, earlier ones."""
-        return (await rooms.reporting.report(officer.login, number)).as_json()
+        return answers.Report.model_validate((await rooms.reporting.report(officer.login, number)).as_json())
 
     @routes.get("/{number}/report.xlsx")
     async def workbook(officer: Who, number: int) -> Response:

@@ -45,8 +45,10 @@ CAREFUL: Final = Rate(20, reserve=4, at_once=10)
 """For a channel whose limit nobody wrote down yet."""
 TRICKLE: Final = 1.0
 """Announcements a second while replies wait."""
-BURST: Final = 0.5
+BURST: Final = 0.2
 """Seconds of unused rate that may be caught up at once."""
+EDGE: Final = 0.006
+"""Seconds for which a message counts longer: when it arrived is estimated, and the next one may be quicker on its way."""
 PORTION: Final = 0.1
 """Seconds of an account's rate that leave together: less is written down for each, which keeps replies waiting less often."""
 LEARNS: Final = 0.9
@@ -121,7 +123,7 @@ class RateLimiter:
         state.replies += 1
         try:
             while self._room(state, limit) < min(cost, limit):
-                free = state.sent[0] + 1 - self._monotonic() if state.sent else LOOK / 10
+                free = state.sent[0] + 1 + EDGE - self._monotonic() if state.sent else LOOK / 10
                 await self._sleep(max(0.001, free))
         finally:
             state.replies -= 1
@@ -227,7 +229,7 @@ class RateLimiter:
 
     def _room(self, state: _Account, limit: float) -> int:
         now = self._monotonic()
-        while state.sent and state.sent[0] <= now - 1:
+        while state.sent and state.sent[0] <= now - 1 - EDGE:
             state.sent.popleft()
         return int(limit) - len(state.sent) - state.on_the_way
 

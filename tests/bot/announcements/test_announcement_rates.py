@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import random
+from bisect import bisect_right
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +16,8 @@ from bot.announcements.rates import RATES, TRICKLE, RateLimiter
 
 LIMIT = RATES["telegram"].per_second or 0
 RESERVE = RATES["telegram"].reserve
+JITTER = 1000
+"""A millisecond more or less on the way."""
 
 
 class Time:
@@ -183,11 +189,48 @@ async def test_when_nobody_talks_any_more_announcements_have_the_limit_again() -
         time.now += 0.1
         await limiter.reply("telegram", "default")
     time.now += 6
-    sent = 0
-    for _ in range(100):
-        time.now += 0.1
-        sent += (await limiter.bulk("telegram", "default", 40))[0]
-    assert sent >= 0.95 * 10 * LIMIT
+    assert await bulk_for(limiter, time, 10) >= 0.95 * 10 * LIMIT
+
+
+@pytest.mark.anyio
+async def test_the_messenger_never_counts_one_too_many_on_an_unsteady_line() -> None:
+    for seed in range(20):
+        chance, time = random.Random(seed), Time()
+        limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+        arrived: list[float] = []
+        answers: list[tuple[float, float]] = []
+        end = time.now + 12
+        while time.now < end:
+            granted, pause = await limiter.bulk("telegram", "default", 20)
+            for _ in range(granted):
+                limiter.leaves("telegram", "default")
+                there = time.now + 0.0005 + chance.expovariate(JITTER)
+                arrived.append(there)
+                heapq.heappush(answers, (there + 0.05 + 0.0005 + chance.expovariate(JITTER), time.now))
+            time.now += pause or 0.001
+            while answers and answers[0][0] <= time.now:
+                _, began = heapq.heappop(answers)
+                limiter.took("telegram", "default", began)
+        arrived.sort()
+        # As a messenger counts: what came within the second before each message, with it.
+        counted = max(i + 1 - bisect_right(arrived, moment - 1) for i, moment in enumerate(arrived))
+        assert counted <= LIMIT
+        assert len(arrived) >= 0.95 * 12 * LIMIT
+
+
+@pytest.mark.anyio
+async def test_what_leaves_is_spread_over_the_second() -> None:
+    time = Time()
+    limiter = RateLimiter(monotonic=time, sleep=time.sleep)
+    await limiter.reply("telegram", "default")
+    time.now += 60
+    left: list[float] = []
+    while time.now < 1065:
+        granted, pause = await limiter.bulk("telegram", "default", 40)
+        left += [time.now] * granted
+        time.now += pause or 0.01
+    # Who left in one burst would leave so each second, and a reply that finds the second full waits for the next one.
+    assert max(b - a for a, b in pairwise(left)) <= 0.3
 
 
 @pytest.mark.anyio
