@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -129,7 +129,8 @@ class Missed(BaseModel):
     account: str
     reason: str
     words: str
-    last_wrote: date | None
+    last_wrote: str | None
+    """The month, "2026-11"; null: gone, or the audience asks for what people were interested in."""
 
 
 class Unreached(BaseModel):

@@ -91,6 +91,11 @@ class Audience:
         return bool(self.topics or self.groups)
 
     @property
+    def asks_memory(self) -> bool:
+        """Whether it asks anything that is kept only of who agreed to being remembered."""
+        return bool(self.asks_interest or self.took or self.not_took or self.languages or self.without_saved)
+
+    @property
     def interests(self) -> frozenset[str]:
         """All topics that it asks for, those of the groups included."""
         return frozenset(self.topics).union(*(groups()[g].topics for g in self.groups if g in groups()))

@@ -1,13 +1,14 @@
 """Whom an announcement does not reach, one by one, and why in words: so that somebody can go there, or say it by loudspeaker.
 
 Before it begins this is the live question, as in the forecast; from then on it is what became of its deliveries. Nothing in it
-says who somebody is: commune, channel, reason, and the day of their last message.
+says who somebody is: commune, channel, reason, and the month of their last message. Where the audience is asked for by what people
+were interested in, not even that, so that nobody can be found again from one list to the next.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -46,8 +47,8 @@ class Missed:
     reason: str
     """A key of the forecast ("outside_window"), or of a delivery ("failed:blocked")."""
     words: str
-    last_wrote: date | None
-    """The day, here; None: the conversation is gone."""
+    last_wrote: str | None
+    """The month, "2026-11"; None: the conversation is gone, or the audience asks for what people were interested in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class Unreached:
         """How many there are."""
         return sum(group.number for group in self.groups)
 
+    @property
+    def left(self) -> int:
+        """How many are not among `people`."""
+        return max(0, self.total - len(self.people))
+
     def as_json(self) -> dict[str, Any]:
         """Return them for programs."""
         return {
@@ -95,7 +101,7 @@ class Unreached:
                     "account": p.account,
                     "reason": p.reason,
                     "words": p.words,
-                    "last_wrote": None if p.last_wrote is None else p.last_wrote.isoformat(),
+                    "last_wrote": p.last_wrote,
                 }
                 for p in self.people
             ],
@@ -113,6 +119,7 @@ class Unreaching(Office):
         """
         _, row = await self.of(login, announcement_id, SEE)
         begun = row["state"] in (*BEGUN, *FINISHED)
+        telling = not wish_of(row).audience.asks_memory
         async with self.planner.database.read() as connection:
             query = _ended(announcement_id) if begun else await self._asked(connection, row)
             all_of_them = query.subquery()
@@ -139,7 +146,12 @@ class Unreaching(Office):
             ),
             tuple(
                 Missed(
-                    slugs.get(p.ward or "", ""), p.channel, p.account, p.why, _words(p.why, begun=begun), _day(p.seen)
+                    slugs.get(p.ward or "", ""),
+                    p.channel,
+                    p.account,
+                    p.why,
+                    _words(p.why, begun=begun),
+                    _month(p.seen) if telling else None,
                 )
                 for p in people
             ),
@@ -158,8 +170,10 @@ class Unreaching(Office):
         if found.people:
             lines.append(told("unreached", "people", number=grouped(len(found.people))))
         for p in found.people:
-            seen = "" if p.last_wrote is None else told("unreached", "last_wrote", day=f"{p.last_wrote:%d/%m/%Y}")
+            seen = "" if p.last_wrote is None else told("unreached", "last_wrote", month=_in_words(p.last_wrote))
             lines.append(f"  {self._unit(p.unit)}, {channel_in_words(p.channel)}: {p.words}{seen}")
+        if found.people and found.left:
+            lines.append(told("unreached", "more", number=grouped(found.left)))
         return lines
 
     def write_xlsx(self, found: Unreached, target: Path | BytesIO) -> None:
@@ -170,9 +184,11 @@ class Unreaching(Office):
         """
         groups = [(self._unit(g.unit), channel_in_words(g.channel), g.words, g.number) for g in found.groups]
         people = [
-            (self._unit(p.unit), channel_in_words(p.channel), p.words, "" if p.last_wrote is None else f"{p.last_wrote:%d/%m/%Y}")
+            (self._unit(p.unit), channel_in_words(p.channel), p.words, "" if p.last_wrote is None else _in_words(p.last_wrote))
             for p in found.people
         ]  # fmt: skip
+        if found.left:
+            people.append((told("unreached", "more", number=grouped(found.left)), "", "", ""))
         sheets = [
             Sheet("missing", ("unit", "channel", "reason", "number"), groups),
             Sheet("missed", ("unit", "channel", "reason", "last_wrote"), people),
@@ -226,6 +242,12 @@ def _words(reason: str, *, begun: bool) -> str:
     return state_in_words(reason) if begun else told("unreachable", reason)
 
 
-def _day(moment: datetime | None) -> date | None:
+def _month(moment: datetime | None) -> str | None:
     found = aware(moment)
-    return None if found is None else found.astimezone(ZONE).date()
+    return None if found is None else f"{found.astimezone(ZONE):%Y-%m}"
+
+
+def _in_words(month: str) -> str:
+    """Return a month as people here write it: "11/2026"."""
+    year, _, number = month.partition("-")
+    return f"{number}/{year}"

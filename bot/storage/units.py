@@ -124,7 +124,11 @@ class _Talk:
                         return
                     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     self._hasty.append(over)
-                    await over
+                    try:
+                        await over
+                    finally:
+                        with contextlib.suppress(ValueError):
+                            self._hasty.remove(over)
 
     async def calm(self) -> None:
         """Wait for a moment without one, but not longer than bulk may be made to wait."""

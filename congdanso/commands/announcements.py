@@ -366,8 +366,12 @@ def report(number: int, officer: str | None, as_json: bool, xlsx: Path | None) -
 @number
 @officer
 @as_json
-@click.option("--limit", default=200, show_default=True, type=click.IntRange(0, 10_000), help="số dòng từng người")
-@click.option("--xlsx", type=click.Path(dir_okay=False, path_type=Path), help="ghi ra tệp bảng tính, đủ từng người")
+@click.option("--limit", default=200, show_default=True, type=click.IntRange(0), help="số dòng từng người")
+@click.option(
+    "--xlsx",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="ghi ra tệp bảng tính, nhiều nhất 10.000 dòng từng người",
+)
 def unreached(number: int, officer: str | None, as_json: bool, limit: int, xlsx: Path | None) -> None:
     """Ai không nhận được và vì sao: tổng hợp theo xã, kênh, lý do, rồi từng người (không ghi tên)."""
     from bot.announcements.unreached import MOST

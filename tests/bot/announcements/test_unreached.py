@@ -55,7 +55,7 @@ async def test_before_it_begins_everybody_left_out_stands_in_the_list_with_a_rea
     assert (found.total, found.begun) == (6, False)
     [left] = [person for person in found.people if person.reason == "outside_window"]
     assert (left.unit, left.channel) == ("phu-thong", "zalo-oa")
-    assert left.last_wrote == (village.clock() - timedelta(days=3)).date()
+    assert left.last_wrote == f"{village.clock() - timedelta(days=3):%Y-%m}"
     lines = "\n".join(lists(village).lines(found))
     assert "6 người trong phạm vi không nhận được" in lines
     assert "Xã Phủ Thông, Zalo OA: lâu không nhắn nên kênh không cho gửi tin" in lines
@@ -69,6 +69,10 @@ async def test_the_list_is_read_page_by_page(village: Village) -> None:
     pages = [await lists(village).unreached(village.lan, number, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
     assert [len(page.people) for page in pages] == [3, 3, 1, 0]
     assert {page.total for page in pages} == {7}
+    assert lists(village).lines(pages[0])[-1] == "… và 4 người nữa."
+    book = BytesIO()
+    lists(village).write_xlsx(pages[0], book)
+    assert openpyxl.load_workbook(book)["Từng người"].cell(5, 1).value == "… và 4 người nữa.", "a cut is never silent"
 
 
 async def test_once_it_has_begun_the_list_is_of_deliveries(village: Village) -> None:
@@ -108,6 +112,9 @@ async def test_an_audience_of_interests_names_who_did_not_agree(village: Village
     number = await village.desk.draft(village.lan, wish)
     found = await lists(village).unreached(village.lan, number)
     assert by_reason(found) == {"no_consent": 2}
+    assert {person.last_wrote for person in found.people} == {None}, (
+        "what they asked and when they wrote would be a trace"
+    )
 
 
 async def test_the_workbook_holds_the_sums_and_the_people(village: Village) -> None:
