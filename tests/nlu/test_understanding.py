@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from nlu.dataset import read
 from nlu.engine import DATA, Engine
 from nlu.evaluation import Report, evaluate
+from nlu.text.syllable import without_marks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +56,32 @@ class TestHeldOut:
         assert report.scope["far"].auroc >= 0.99
         assert report.scope["near"].auroc >= 0.90
         assert report.refused_in_scope <= 0.03
+
+
+BEGINNINGS = (
+    "đăng ký kết hôn", "làm lại thẻ căn cước", "đổi bằng lái xe", "đăng ký tạm trú", "làm hộ chiếu", "sang tên xe máy",
+    "khai sinh cho con", "nhà em mới xây, xin giấy phép", "chồng em mất rồi, khai tử", "tách sổ đỏ cho con",
+)  # fmt: skip
+ASKED = {
+    "noi-nop": ("ở đâu", "nộp ở đâu", "đến chỗ nào"),
+    "giay-to": ("cần giấy gì", "phải mang những gì"),
+    "le-phi": ("hết bao nhiêu tiền", "lệ phí bao nhiêu"),
+    "thoi-gian": ("mấy ngày có", "bao lâu xong"),
+}
+
+
+def test_what_is_asked_in_a_row_is_heard_one_by_one(brain: Brain) -> None:
+    chance = random.Random(11)
+    right = 0
+    for number in range(300):
+        aspects = chance.sample(sorted(ASKED), chance.choice((2, 2, 3)))
+        first, *others = (chance.choice(ASKED[aspect]) for aspect in aspects)
+        text = f"{chance.choice(BEGINNINGS)} {first}"
+        for other in others:
+            text += chance.choice((" với ", ", ", " và ", " rồi ")) + other
+        found = brain.engine.understand(without_marks(text) if number % 2 else text).aspects
+        right += set(found) == set(aspects)
+    assert right >= 0.9 * 300
 
 
 @pytest.mark.parametrize(
